@@ -1,0 +1,1 @@
+"""One file a filter: a frozen dataclass with its limits and `judge(clip) -> Verdict`."""

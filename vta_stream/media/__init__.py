@@ -1,0 +1,1 @@
+"""PyAV: probe, decode once, cut; and the formats of subtitles."""

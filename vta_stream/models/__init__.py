@@ -1,0 +1,1 @@
+"""Adapters of the models: Whisper, open_clip, CoCa."""

@@ -1,0 +1,1 @@
+"""One file a scorer: it measures clips and decides nothing."""

@@ -1,0 +1,89 @@
+"""Every setting, its default and its help. A test keeps the table in the docs true to this file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from vta_stream.settings.delivery import KafkaSettings, MetricsSettings, RetrySettings, WorkerSettings
+from vta_stream.settings.section import Section
+from vta_stream.settings.work import (
+    CaptionSettings,
+    DownloadSettings,
+    EmbedSettings,
+    MediaStoreSettings,
+    ModelsSettings,
+    ScoreSettings,
+    SegmentSettings,
+    StoreSettings,
+    TranscribeSettings,
+)
+
+
+def _options(*names: str) -> dict[str, dict[str, Any]]:
+    return {name: {} for name in names}
+
+
+def _scores() -> dict[str, dict[str, Any]]:
+    return _options(
+        "clip_match",
+        "motion",
+        "shot_purity",
+        "speech_ratio",
+        "asr_confidence",
+        "words_per_second",
+        "sharpness",
+        "luminance",
+        "duration",
+    )
+
+
+class Settings(Section):
+    """All settings. Environment variables win over the file: `VTA_STREAM__SEGMENT__MAX_CLIP_S=12`."""
+
+    data_dir: Path = Field(
+        Path("vta-data"), description="folder of everything that is kept: dataset, media in progress, state"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level logged")
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="the broker and its topics")
+    worker: WorkerSettings = Field(default_factory=WorkerSettings, description="this worker process")
+    retry: RetrySettings = Field(default_factory=RetrySettings, description="back-off of transient failures")
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings, description="the metrics endpoint")
+    media_store: MediaStoreSettings = Field(default_factory=MediaStoreSettings, description="media in progress")
+    models: ModelsSettings = Field(default_factory=ModelsSettings, description="weights, shared by stages")
+    download: DownloadSettings = Field(default_factory=DownloadSettings, description="the download agent")
+    transcribe: TranscribeSettings = Field(default_factory=TranscribeSettings, description="the transcribe agent")
+    segment: SegmentSettings = Field(default_factory=SegmentSettings, description="the segment agent")
+    score: ScoreSettings = Field(default_factory=ScoreSettings, description="the score agent")
+    caption: CaptionSettings = Field(default_factory=CaptionSettings, description="the caption agent")
+    embed: EmbedSettings = Field(default_factory=EmbedSettings, description="the embed agent")
+    store: StoreSettings = Field(default_factory=StoreSettings, description="the store agent")
+    scorers: dict[str, dict[str, Any]] = Field(
+        default_factory=_scores,
+        description="the scorers that run, each with its options; a name is a file in vta_stream/scorers",
+    )
+    filters: dict[str, dict[str, Any]] = Field(
+        default_factory=lambda: {**_scores(), "caption_match": {}},
+        description="the filters that judge, each with its limits; a name is a file in vta_stream/filters",
+    )
+    captioners: dict[str, dict[str, Any]] = Field(
+        default_factory=lambda: _options("transcript", "coca"),
+        description="the captioners that write, each with its options; a name is a file in vta_stream/captioners",
+    )
+
+    @property
+    def dataset_dir(self) -> Path:
+        """Where the dataset lies: the catalog, the tables' files and the shards."""
+        return self.data_dir / "dataset"
+
+    @property
+    def media_dir(self) -> Path:
+        """Where the media of videos in progress lie."""
+        return self.data_dir / "media"
+
+    @property
+    def state_dir(self) -> Path:
+        """Where the worker keeps its own small files: broker address, journal, slots, attempt counts."""
+        return self.data_dir / "state"

@@ -1,0 +1,1 @@
+"""Ways to get a video: one file each."""

@@ -1,0 +1,1 @@
+"""What is kept: the media in progress, the lake, the shards."""

@@ -1,0 +1,1 @@
+"""Kafka and Faust; nobody else imports faust."""

@@ -1,0 +1,1 @@
+"""Short videos and small models made by code, for the demo and the tests."""
