@@ -26,18 +26,15 @@ def _options(*names: str) -> dict[str, dict[str, Any]]:
     return {name: {} for name in names}
 
 
-def _scores() -> dict[str, dict[str, Any]]:
+def _measured() -> dict[str, dict[str, Any]]:
     return _options(
-        "clip_match",
-        "motion",
-        "shot_purity",
-        "speech_ratio",
-        "asr_confidence",
-        "words_per_second",
-        "sharpness",
-        "luminance",
-        "duration",
+        "clip_match", "speech_ratio", "asr_confidence", "words_per_second", "sharpness", "luminance", "duration"
     )
+
+
+def _judged() -> dict[str, dict[str, Any]]:
+    # Motion and shot purity have filters but no scorer: segment measures them while the pixels are there.
+    return {**_options("motion", "shot_purity"), **_measured(), **_options("caption_match")}
 
 
 class Settings(Section):
@@ -61,11 +58,11 @@ class Settings(Section):
     embed: EmbedSettings = Field(default_factory=EmbedSettings, description="the embed agent")
     store: StoreSettings = Field(default_factory=StoreSettings, description="the store agent")
     scorers: dict[str, dict[str, Any]] = Field(
-        default_factory=_scores,
+        default_factory=_measured,
         description="the scorers that run, each with its options; a name is a file in vta_stream/scorers",
     )
     filters: dict[str, dict[str, Any]] = Field(
-        default_factory=lambda: {**_scores(), "caption_match": {}},
+        default_factory=_judged,
         description="the filters that judge, each with its limits; a name is a file in vta_stream/filters",
     )
     captioners: dict[str, dict[str, Any]] = Field(

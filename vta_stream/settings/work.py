@@ -27,20 +27,32 @@ class ModelSettings(Section):
 
     name: str = Field(description="open_clip architecture, or a folder in its format")
     pretrained: str | None = Field(None, description="open_clip weights tag; unset when `name` is a folder")
+    revision: str | None = Field(
+        None, description="commit of the hub repository; unset: its newest, and the features say which that was"
+    )
 
 
 class ModelsSettings(Section):
     """The models that several stages share."""
 
     image_text: ModelSettings = Field(
-        ModelSettings(name="ViT-B-32", pretrained="laion2b_s34b_b79k"),
+        ModelSettings(
+            name="ViT-B-32", pretrained="laion2b_s34b_b79k", revision="1a25a446712ba5ee05982a381eed697ef9b435cf"
+        ),
         description="the model that scores and embeds",
     )
     captions: ModelSettings = Field(
-        ModelSettings(name="coca_ViT-B-32", pretrained="mscoco_finetuned_laion2b_s13b_b90k"),
+        ModelSettings(
+            name="coca_ViT-B-32",
+            pretrained="mscoco_finetuned_laion2b_s13b_b90k",
+            revision="ef0732eb039c932624eb8b867c82ab2311001b09",
+        ),
         description="the CoCa model that writes captions",
     )
     device: str = Field("auto", description="torch device; auto: cuda where there is one, else cpu")
+    precision: Literal["fp32", "fp16", "bf16"] = Field(
+        "fp32", description="number format of the weights; fp16 and bf16 are for GPUs, and shift scores a little"
+    )
     batch_max: int = Field(32, ge=1, description="images or texts a forward pass at most")
     threads: int | None = Field(None, ge=1, description="CPU threads of torch; unset: torch decides")
     cache_dir: Path | None = Field(None, description="where hub downloads are kept; unset: the hub's default")
