@@ -1,0 +1,104 @@
+"""Sending: nothing counts as sent before the broker says that it has it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from vta_stream.stream.backoff import Backoff
+from vta_stream.stream.connection import BrokerConnection
+from vta_stream.stream.message import Outgoing
+
+log = logging.getLogger(__name__)
+
+REQUEST_BYTES_MAX = 1024 * 1024
+LINGER_MS = 5
+
+
+class TooLargeError(Exception):
+    """The broker, or the client on its behalf, will never take this record."""
+
+    def __init__(self, outgoing: Outgoing) -> None:
+        size_bytes = len(outgoing.value or b"")
+        super().__init__(f"a record of {size_bytes} bytes is too large for {outgoing.topic}")
+        self.outgoing = outgoing
+
+
+class Sender(Protocol):
+    """Something that gets records to the broker."""
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        """Return once the broker has them all; wait for it as long as that takes. Raises TooLargeError."""
+
+
+class KafkaSender:
+    """One producer for all agents of a process.
+
+    Repeats are possible (at least once), losses are not: `acks=all`, and a failed send is made again until
+    it succeeds or the task is cancelled.
+    """
+
+    def __init__(self, connection: BrokerConnection, client_id: str) -> None:
+        self._connection = connection
+        self._client_id = client_id
+        self._producer: Any = None
+        self._backoff = Backoff(0.5, 10.0)
+
+    async def start(self) -> None:
+        """Connect. Raises aiokafka's KafkaConnectionError if no broker answers."""
+        from aiokafka import AIOKafkaProducer
+
+        producer = AIOKafkaProducer(
+            **self._connection.aiokafka_options(),
+            client_id=self._client_id,
+            acks="all",
+            linger_ms=LINGER_MS,
+            max_request_size=REQUEST_BYTES_MAX,
+            max_batch_size=128 * 1024,
+            request_timeout_ms=40_000,
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        self._producer = producer
+
+    async def stop(self) -> None:
+        """Disconnect; what is still on its way is waited for."""
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            await producer.stop()
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        """Return once the broker has them all. Raises TooLargeError, after the others of `records` are sent."""
+        attempt, left = 1, list(records)
+        too_large: TooLargeError | None = None
+        while left:
+            results = await asyncio.gather(*(self._send_one(record) for record in left), return_exceptions=True)
+            failed = []
+            for record, result in zip(left, results, strict=True):
+                if isinstance(result, TooLargeError):
+                    too_large = result
+                elif isinstance(result, BaseException):
+                    failed.append(record)
+                    log.warning("%s cannot be reached for sending, will try again: %r", record.topic, result)
+            left = failed
+            if left:
+                await asyncio.sleep(self._backoff.wait_s(attempt))
+                attempt += 1
+        if too_large is not None:
+            raise too_large
+
+    async def _send_one(self, record: Outgoing) -> None:
+        from aiokafka.errors import MessageSizeTooLargeError
+
+        try:
+            sent = await self._producer.send(
+                record.topic, record.value, key=record.key, headers=list(record.headers) or None
+            )
+            await sent
+        except MessageSizeTooLargeError as error:
+            raise TooLargeError(record) from error
