@@ -28,6 +28,11 @@ def house() -> list[Module]:
     return [module for module in modules() if module.room not in ("", "__main__")]
 
 
+def everywhere() -> list[Module]:
+    """All Python files of the repository."""
+    return [*modules(), *modules("tests"), *modules("deploy")]
+
+
 def inside(target: str) -> str | None:
     """The part below the package of an import of ours, None for an import from elsewhere."""
     return target.removeprefix(f"{PACKAGE}.") if target.startswith(f"{PACKAGE}.") else None
@@ -106,7 +111,7 @@ def test_only_the_command_line_knows_the_wiring() -> None:
 def test_files_are_short() -> None:
     counts = {
         str(module.path.relative_to(ROOT)): len(module.path.read_text(encoding="utf-8").splitlines())
-        for module in (*modules(), *modules("tests"))
+        for module in everywhere()
     }
     found = [f"{path}: {count} lines" for path, count in counts.items() if count > LINES_MAX]
     assert not found, lines(found)
@@ -114,7 +119,7 @@ def test_files_are_short() -> None:
 
 def test_functions_are_short() -> None:
     found = []
-    for module in (*modules(), *modules("tests")):
+    for module in everywhere():
         for node in ast.walk(module.tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 length = (node.end_lineno or node.lineno) - node.lineno + 1
@@ -125,7 +130,7 @@ def test_functions_are_short() -> None:
 
 def test_names_say_something() -> None:
     found = []
-    for module in (*modules(), *modules("tests")):
+    for module in everywhere():
         parts = module.path.relative_to(ROOT).with_suffix("").parts
         found += [str(module.path.relative_to(ROOT)) for part in parts if VAGUE.search(part)]
         for node in ast.walk(module.tree):
