@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
 from pydantic import BaseModel
 
 from tests import docs_tables
+from tests.builders import clip
 from tests.house import ROOT
+from vta_stream import filters
 from vta_stream.cli import main
-from vta_stream.settings import Settings
+from vta_stream.domain.scores import Scores
+from vta_stream.plugins import load_filters
+from vta_stream.settings import Settings, load_settings
 
 DOCUMENTS = [*docs_tables.DOCUMENTS, "vta_stream/ARCHITECTURE.md", "CHANGELOG.md"]
 CODE = re.compile(r"```.*?```|`[^`\n]+`|^ {4}.*$", re.DOTALL | re.MULTILINE)
@@ -80,13 +86,18 @@ def walk(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[
 def untrue_call(words: list[str]) -> str | None:
     """What is wrong with `vta-stream WORDS…`, None if nothing is."""
     command: click.Command = main
-    known = {"--help", "-h", "--version"}
-    for word in words:
-        known |= {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+    known: dict[str, bool] = {"--help": False, "-h": False, "--version": False}
+    rest = iter(words)
+    for word in rest:
+        for option in (parameter for parameter in command.params if isinstance(parameter, click.Option)):
+            known |= dict.fromkeys((*option.opts, *option.secondary_opts), not (option.is_flag or option.count))
         if word.startswith("-"):
-            if word.partition("=")[0] not in known:
+            name, _, value = word.partition("=")
+            if name not in known:
                 return f"no option {word}"
-        elif isinstance(command, click.Group) and re.fullmatch(r"[a-z][a-z-]*", word):
+            if known[name] and not value:
+                next(rest, None)
+        elif isinstance(command, click.Group):
             child = command.get_command(click.Context(command), word)
             if child is None:
                 return f"no command {word}"
@@ -128,3 +139,23 @@ def test_the_links_lead_somewhere(document: str) -> None:
     links = re.findall(r"\]\(([^)#\s]+)", text_of(document))
     folder = (ROOT / document).parent
     assert [link for link in links if "://" not in link and not (folder / link).exists()] == []
+
+
+def test_the_filter_of_the_guide_works_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guide's file, put where the guide says, and the guide's lines of settings."""
+    guide = text_of("CONTRIBUTING.md")
+    (name,) = set(re.findall(r"`vta_stream/filters/(\w+)\.py`", guide))
+    (source,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    (lines,) = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    (tmp_path / f"{name}.py").write_text(source, encoding="utf-8")
+    (tmp_path / "settings.yaml").write_text(lines, encoding="utf-8")
+    monkeypatch.setattr(filters, "__path__", [*filters.__path__, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, f"vta_stream.filters.{name}", raising=False)
+
+    loaded = {one.name: one for one in load_filters(load_settings(tmp_path / "settings.yaml", {}).filters)}
+    verdicts = [loaded[name].judge(clip(scores=Scores({"motion": motion}))) for motion in (49.0, 51.0)]
+
+    assert loaded.keys() == {"duration", name}
+    assert [verdict.keep for verdict in verdicts] == [True, False]
+    assert verdicts[1].reason == "motion is 51 levels/s, above the maximum of 50 levels/s"
+    monkeypatch.delattr(filters, name)

@@ -32,7 +32,7 @@ def known_names() -> set[str]:
     [
         ('sum by (stage, le) (rate(a_bucket{stage=~"x|y"}[5m])) > 1e3', {"a_bucket"}),
         ("deriv(l:m:o[1h]) > 0 and on (stage) x unless y offset 15m", {"l:m:o", "x", "y"}),
-        ('histogram_quantile(0.9, h_bucket) / (k or k * 0) < 5 * 1024 ^ 3 or absent(up{job="j"})', {"h_bucket", "k", "up"}),
+        ('histogram_quantile(0.9, h_bucket) / (k or k * 0) < 5 * 10 ^ 3 or absent(up{a="j"})', {"h_bucket", "k", "up"}),
     ],
 )  # fmt: skip
 def test_names_are_read_from_promql(expression: str, names: set[str]) -> None:
