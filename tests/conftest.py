@@ -99,6 +99,22 @@ def shared_media() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an untrained CLIP in open_clip's format."""
+    from vta_stream.toyworld.tiny_open_clip import make_tiny_clip
+
+    return make_tiny_clip(tmp_path_factory.mktemp("models") / "tiny-clip")
+
+
+@pytest.fixture(scope="session")
+def tiny_coca(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an untrained CoCa in open_clip's format."""
+    from vta_stream.toyworld.tiny_open_clip import make_tiny_coca
+
+    return make_tiny_coca(tmp_path_factory.mktemp("models") / "tiny-coca")
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """The last lines say how many Kafka tests did not run, and why."""
     reasons: dict[str, int] = {}
