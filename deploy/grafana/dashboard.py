@@ -113,13 +113,15 @@ def failures() -> list[dict[str, Any]]:
     where = f"{{{BY_STAGE}}}"
     return [
         stacked(panel("Outcomes", "timeseries", "mps", "How messages end.",
-                      rate_by("vta_messages_total", "outcome", where), width=6)),
+                      rate_by("vta_messages_total", "outcome", where))),
         stacked(panel("Retries", "timeseries", "mps", "Sent to the retries topics, by reason.",
-                      rate_by("vta_retries_total", "stage, reason", where), width=6)),
+                      rate_by("vta_retries_total", "stage, reason", where))),
+        panel("Waiting to be tried again", "timeseries", "short", "In the retries topics; most are not due yet.",
+              (f'sum by (stage) (vta_lag_messages{{{BY_STAGE}, topic=~".+[.]retries"}})', "{{stage}}")),
         stacked(panel("Dead letters", "timeseries", "mps", "By reason; `vta-stream dead-letters show` explains each.",
-                      rate_by("vta_dead_letters_total", "stage, reason", where), width=6)),
+                      rate_by("vta_dead_letters_total", "stage, reason", where), width=12)),
         stacked(panel("Child processes", "timeseries", "ops", "How they ended, by kind of work.",
-                      rate_by("vta_child_exits_total", "work, how"), width=6)),
+                      rate_by("vta_child_exits_total", "work, how"), width=12)),
     ]  # fmt: skip
 
 

@@ -19,7 +19,7 @@ LABELS = {
     "stage": tuple(INPUTS),
     "outcome": ("ok", "retry", "defer", "dead_letter", "failed"),
     "reason": ("timeout", "unknown"),
-    "topic": ("videos",),
+    "topic": ("videos", "download.retries"),
     "work": ("segment",),
     "how": ("ok", "killed"),
     "status": ("done", "failed"),
