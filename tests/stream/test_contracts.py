@@ -19,8 +19,10 @@ from tests import builders
 from tests.stream.contract_schemas import BY_HAND, FOLDER, schema_of
 from vta_stream.domain.delivery import DeadLetter
 from vta_stream.domain.request import parse_request
+from vta_stream.stream.acks import Partition
 from vta_stream.stream.codec import decode, encode
 from vta_stream.stream.contracts import ContractError, check_record, contract_of, contracts
+from vta_stream.stream.message import Message, Origin, retry_of
 from vta_stream.stream.records import INPUTS, RECORDS
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +56,8 @@ def test_the_schema_is_the_records(name: str) -> None:
 def test_retries_carry_the_input_and_say_when(name: str) -> None:
     contract, source = contracts()[name], contracts()[RETRIES[name]]
     assert (contract.record, contract.schema) == (source.record, source.schema)
-    assert contract.headers.keys() == {"attempt", "not_before"}
+    message = Message(Partition("x", 0), 0, b"k", b"v", 0.0, Origin(RETRIES[name], 0, 0))
+    assert contract.headers.keys() == dict(retry_of(message, name, 2, 1.0, "why").headers).keys()
 
 
 @pytest.mark.parametrize("name", sorted(contracts()))

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import yaml
 
+from vta_stream.stream.message import full_topic
 from vta_stream.stream.records import INPUTS
 
 CleanupPolicy = Literal["delete", "compact"]
@@ -46,7 +47,7 @@ class Contract:
 
     def topic(self, prefix: str) -> str:
         """The topic's name on a broker: `vta.videos` of the contract `videos` and the prefix `vta`."""
-        return f"{prefix}.{self.name}"
+        return full_topic(prefix, self.name)
 
     @property
     def config(self) -> dict[str, str]:

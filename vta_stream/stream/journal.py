@@ -27,6 +27,11 @@ Ended = Callable[[Iterable[str]], set[str]]
 """Of these video IDs, those whose video has ended: done or failed, with its row in the dataset."""
 
 
+def journal_file(state_dir: Path) -> Path:
+    """Where the journal of a data folder lies."""
+    return state_dir / "journal.jsonl"
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A request in the journal. `published` says that it reached the broker once already.
