@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -11,7 +12,7 @@ from vta_stream.domain.delivery import Delivery, Emission
 from vta_stream.domain.scores import Scores
 from vta_stream.domain.transcript import Transcript
 from vta_stream.domain.verdict import Verdict
-from vta_stream.domain.video import MediaFile, Video, VideoRequest
+from vta_stream.domain.video import Fetched, MediaFile, VideoRequest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -131,11 +132,50 @@ class ArtifactFolder(Protocol):
         """fsync and rename the working folder to its final name. Does nothing if it exists already."""
 
 
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a commit of the dataset says: failures by the index of their delivery, all else is in.
+
+    `finished_videos` have ended (done or failed), so their media may go.
+    """
+
+    failures: Mapping[int, StageError]
+    finished_videos: Sequence[str]
+
+
+class Dataset(Protocol):
+    """The tables and shards. One writer, used from one thread from `open` to `close`; blocking."""
+
+    def open(self) -> None:
+        """Take the writer's lock, open the catalog, recover. TerminalError with what is wrong."""
+
+    def commit(self, deliveries: Sequence[Delivery[Any]]) -> Committed:
+        """Add the records, exactly once; all is on disk when it returns. TransientError: nothing was added."""
+
+    def tick(self) -> bool:
+        """What is due between commits: old shards sealed, small files merged. True after a maintenance."""
+
+    def ended_at_s(self, video_ids: Collection[str]) -> Mapping[str, float]:
+        """When those of the videos ended (Unix seconds) that are done or failed."""
+
+    def close(self) -> None:
+        """Release everything; safe to call twice, and without `open`."""
+
+
 class VideoSource(Protocol):
     """One way to get a video: YouTube, a URL, a file."""
 
-    async def fetch(self, request: VideoRequest, folder: Path) -> Video:
-        """Put the media and its subtitles into `folder`; paths in the answer are relative to `folder`."""
+    async def setup(self) -> None:
+        """Check what fetching needs. Raises StageError with what is missing and how to get it."""
+
+    async def fetch(self, request: VideoRequest, folder: Path) -> Fetched:
+        """Put the media and its subtitles into `folder`; continues what an earlier attempt left there.
+
+        Raises StageError. Cancelling it stops all work, child processes included.
+        """
+
+    async def close(self) -> None:
+        """Release what `setup` and `fetch` took. Safe to call twice."""
 
 
 class SpeechRecognizer(Protocol):

@@ -112,7 +112,7 @@ async def test_full_means_wait_until_well_below_the_limit(tmp_path: Path, monkey
     for video_id in ("one", "two", "three"):
         put(media, video_id, 400)
     waiting = asyncio.create_task(media.wait_for_room())
-    while not media._paused:
+    while not media._paused:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     media.remove_video("one")  # 800: below the limit, above the mark to resume
     await asyncio.sleep(0.1)

@@ -19,7 +19,6 @@ POINTS = {
     "store.sealing": "a full shard has its end blocks but still its temporary name",
     "store.sealed": "a full shard has its final name; others may still be waiting",
     "store.recovering": "recovery has cut an open shard back to its committed bytes, and has more to do",
-    "store.cleaning": "the rows of an ended video are committed; its media are still there",
 }
 """Every failpoint and what holds there, so that a test can go through all of them."""
 

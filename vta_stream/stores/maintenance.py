@@ -1,0 +1,31 @@
+"""Keeping the lake tidy between commits: few large files instead of many small ones, no endless history."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vta_stream.settings.work import StoreSettings
+
+if TYPE_CHECKING:
+    from vta_stream.stores.lake import Lake
+
+UNUSED_KEPT_S = 3600.0
+"""Files that nothing names any more stay for so long: a reader may still be in the middle of one."""
+ORPHANS_KEPT_S = 86400.0
+"""Files that the catalog never heard of (a crash left them) stay for so long."""
+
+
+def tidy(
+    lake: Lake, settings: StoreSettings, *, unused_kept_s: float = UNUSED_KEPT_S, orphans_kept_s: float = ORPHANS_KEPT_S
+) -> None:
+    """Merge small files, apply deletions, drop old snapshots, and remove the files that are not needed any more."""
+    with lake.transaction():
+        lake.execute("CALL ducklake_rewrite_data_files('vta')")
+    with lake.transaction():
+        lake.execute("CALL ducklake_merge_adjacent_files('vta')")
+    for call, seconds in (
+        ("ducklake_expire_snapshots", settings.keep_snapshots_days * 86400),
+        ("ducklake_cleanup_old_files", unused_kept_s),
+        ("ducklake_delete_orphaned_files", orphans_kept_s),
+    ):
+        lake.execute(f"CALL {call}('vta', older_than => now() - to_seconds({seconds:.3f}))")
