@@ -52,10 +52,11 @@ install() {
 unpack_prometheus() {
     echo "Debian packages: unpacking prometheus into .cache/prometheus (not installed: that would start a service)"
     local folder=.cache/prometheus.part
-    rm -rf "$folder" && mkdir -p "$folder"
-    (cd "$folder" && apt-get -qq -o APT::Sandbox::User=root download prometheus && dpkg-deb -x prometheus_*.deb . \
-        && rm prometheus_*.deb)
-    rm -rf .cache/prometheus && mv "$folder" .cache/prometheus
+    # One chain, because `set -e` does not hold within a condition.
+    rm -rf "$folder" && mkdir -p "$folder" \
+        && (cd "$folder" && apt-get -qq -o APT::Sandbox::User=root download prometheus \
+            && dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb) \
+        && rm -rf .cache/prometheus && mv "$folder" .cache/prometheus
 }
 
 if as_root; then
