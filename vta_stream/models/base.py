@@ -64,7 +64,7 @@ class ModelLoader:
         with self.lock:
             try:
                 yield
-            except torch.OutOfMemoryError as error:
+            except torch.cuda.OutOfMemoryError as error:
                 torch.cuda.empty_cache()
                 raise TransientError(
                     "out_of_memory", f"{self.device} has no room for a pass; lower models.batch_max: {error}"
