@@ -8,9 +8,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+
+from confluent_kafka.admin import AdminClient, NewTopic
 
 SCRIPT = Path(__file__).parents[1] / "deploy/kafka/kafka.sh"
 INSTALL = "apt-get install openjdk-17-jre-headless maven"
@@ -45,12 +48,19 @@ def free_ports(count: int) -> list[int]:
 
 
 def create_topics(address: str, *names: str, partitions: int = 1) -> None:
-    """Make topics on a real Kafka, which makes none by itself."""
-    from confluent_kafka.admin import AdminClient, NewTopic
-
+    """Make topics on a real Kafka, which makes none by itself, and wait until they are there."""
     admin = AdminClient({"bootstrap.servers": address})
     for made in admin.create_topics([NewTopic(name, partitions) for name in names]).values():
         made.result(30)
+    end_s = time.monotonic() + 30  # the controller says yes before the broker knows
+    while not all(_partitions(admin, name) == partitions for name in names):
+        assert time.monotonic() < end_s, f"{names} did not appear on {address}"
+        time.sleep(0.05)
+
+
+def _partitions(admin: AdminClient, name: str) -> int:
+    topic = admin.list_topics(timeout=10).topics.get(name)
+    return len(topic.partitions) if topic is not None and topic.error is None else 0
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -113,6 +114,15 @@ class Topics:
         self._create([wanted[change.topic] for change in changes if change.kind == "create"])
         self._grow([wanted[change.topic] for change in changes if change.kind == "add_partitions"])
         self._configure([change for change in changes if change.kind == "set_config"])
+        self._wait({change for change in changes if change.kind != "cannot"})
+
+    def _wait(self, done: set[Change]) -> None:
+        """The controller says yes before its brokers know; so wait until the broker that we ask knows, too."""
+        end_s = time.monotonic() + ANSWER_S
+        while left := done.intersection(self.diff()):
+            if time.monotonic() > end_s:
+                raise TopicsError(f"the broker took this, but does not show it: {'; '.join(map(str, left))}")
+            time.sleep(0.1)
 
     def _metadata(self, topic: str | None = None) -> Any:
         from confluent_kafka import KafkaException
