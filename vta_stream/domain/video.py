@@ -71,6 +71,19 @@ class Subtitle:
     stream_index: int | None = None
 
 
+Metadata = Mapping[str, str | int | float | bool | tuple[str, ...] | None]
+"""What a site said of a video, by name: an allow-list, without media URLs, headers and cookies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a source brought into a folder: `media` and the subtitles' paths are names in that folder."""
+
+    media: str
+    subtitles: tuple[Subtitle, ...] = ()
+    metadata: Metadata = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Video:
     """A downloaded video: one record of `videos.downloaded`.
@@ -83,7 +96,7 @@ class Video:
     media: MediaFile
     facts: VideoFacts
     subtitles: tuple[Subtitle, ...] = ()
-    metadata: Mapping[str, str | int | float | bool | tuple[str, ...] | None] = field(default_factory=dict)
+    metadata: Metadata = field(default_factory=dict)
 
     @property
     def video_id(self) -> str:
