@@ -38,6 +38,14 @@ def test_an_end_forgives(tmp_path: Path) -> None:
     assert CrashLedger(path).crashes(A) == 0
 
 
+def test_an_end_without_a_begin_does_not_hide_the_next_crash(tmp_path: Path) -> None:
+    path = tmp_path / "crashes"
+    ledger = CrashLedger(path)
+    ledger.end([A])
+    ledger.begin([A])
+    assert CrashLedger(path).crashes(A) == 1
+
+
 def test_a_clean_shutdown_counts_nothing_and_keeps_what_was_counted(tmp_path: Path) -> None:
     path = tmp_path / "crashes"
     CrashLedger(path).begin([A])

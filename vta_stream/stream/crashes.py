@@ -83,7 +83,7 @@ class CrashLedger:
             elif line.startswith("+") and len(line) == 17:
                 self._begun[key] += 1
             elif line.startswith("-") and len(line) == 17:
-                self._begun[key] -= 1
+                self._begun[key] = max(0, self._begun[key] - 1)
                 self._crashes.pop(key, None)
             elif line.startswith("=") and line[18:].isdigit():
                 self._crashes[key] = int(line[18:])

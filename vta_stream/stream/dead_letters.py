@@ -34,9 +34,10 @@ def unknown(error: BaseException) -> Failure:
     return Failure(UNKNOWN, "unknown", f"{type(error).__name__}: {error}", error)
 
 
-def dead_letter(stage: str, message: Message, record: object | None, failure: Failure) -> DeadLetter:
+def dead_letter(stage: str, message: Message, record: object | None, failure: Failure, attempt: int) -> DeadLetter:
     """The record for `dead-letters`. `record` is the decoded input, None if it could not be read.
 
+    `attempt` counts from 1 and is the last one.
     The video is the record's, else the key where that could be a video's ID.
     """
     value, in_base64 = _readable(message.value or b"")
@@ -56,7 +57,7 @@ def dead_letter(stage: str, message: Message, record: object | None, failure: Fa
         reason=failure.reason,
         message=_encodable(failure.text)[:MESSAGE_CHARACTERS_MAX],
         traceback=_traceback(failure.error),
-        attempt=message.attempt,
+        attempt=attempt,
         failed_at_s=time.time(),
     )
 

@@ -76,17 +76,19 @@ class KafkaSender:
         """Return once the broker has them all. Raises TooLargeError, after the others of `records` are sent."""
         attempt, left = 1, list(records)
         too_large: TooLargeError | None = None
+        error: BaseException | None = None
         while left:
             results = await asyncio.gather(*(self._send_one(record) for record in left), return_exceptions=True)
-            failed = []
+            failed: list[Outgoing] = []
             for record, result in zip(left, results, strict=True):
                 if isinstance(result, TooLargeError):
                     too_large = result
                 elif isinstance(result, BaseException):
                     failed.append(record)
-                    log.warning("%s cannot be reached for sending, will try again: %r", record.topic, result)
+                    error = result
             left = failed
             if left:
+                log.warning("%d records for %s wait for the broker: %r", len(left), left[0].topic, error)
                 await asyncio.sleep(self._backoff.wait_s(attempt))
                 attempt += 1
         if too_large is not None:

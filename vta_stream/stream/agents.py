@@ -1,0 +1,201 @@
+"""An agent: one stage in its shell, fed by one Faust app."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from vta_stream import metrics
+from vta_stream.ports import AnyStage
+from vta_stream.settings.delivery import KafkaSettings
+from vta_stream.stream.acks import Partition
+from vta_stream.stream.app import make_app, raw_topic
+from vta_stream.stream.connection import BrokerConnection
+from vta_stream.stream.message import Message, Origin, full_topic, message_from_retries, retries_topic
+from vta_stream.stream.shell import Shell, Surroundings
+
+log = logging.getLogger(__name__)
+
+COMMIT_INTERVAL_S = 1.0
+COMMIT_TIMEOUT_S = 30.0
+LAG_TIMEOUT_S = 10.0
+
+
+def topics_of(stage: str, inputs: Iterable[str]) -> tuple[str, ...]:
+    """The contract names of all topics that the stage reads."""
+    return (*inputs, retries_topic(stage))
+
+
+class Agent:
+    """`start` it, watch `failed` and `ready`, and `stop` it. One event loop."""
+
+    def __init__(
+        self,
+        stage: AnyStage,
+        inputs: tuple[str, ...],
+        around: Surroundings,
+        connection: BrokerConnection,
+        kafka: KafkaSettings,
+        folder: Path,
+        worker: str,
+        client_id: str,
+    ) -> None:
+        self.stage = stage
+        self.group = full_topic(around.prefix, stage.name)
+        self._prefix = around.prefix
+        self._inputs = inputs
+        self._retries = full_topic(around.prefix, retries_topic(stage.name))
+        self._contract = {full_topic(around.prefix, name): name for name in topics_of(stage.name, inputs)}
+        self._assigned: frozenset[Partition] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self.shell = Shell(stage, around, self._set_retries_flow)
+        # The mock cluster dies with its process, so no member of it ever comes back under its name.
+        instance = None if connection.embedded else f"{worker}.{stage.name}"
+        self._app: Any = make_app(self.group, connection, kafka, folder / stage.name, client_id, instance)
+        self._app.on_partitions_revoked.connect(self._on_revoked)
+        self._app.on_partitions_assigned.connect(self._on_assigned)
+        main = raw_topic(self._app, [full_topic(self._prefix, name) for name in inputs])
+        self._app.agent(main, name=f"{stage.name}", concurrency=1)(self._consume)
+        self._app.agent(raw_topic(self._app, [self._retries]), name=f"{stage.name}-retries", concurrency=1)(
+            self._consume
+        )
+
+    @property
+    def ready(self) -> bool:
+        """True once the broker has dealt partitions to this member, be they none."""
+        return self._assigned is not None
+
+    @property
+    def assigned(self) -> frozenset[Partition]:
+        """The partitions of now."""
+        return self._assigned or frozenset()
+
+    def start(self) -> None:
+        """Begin to consume, in the background."""
+        self.shell.start()
+        for work, name in ((self._run_app(), "app"), (self._commit_for_ever(), "commits")):
+            task = asyncio.create_task(work, name=f"{self.stage.name} {name}")
+            task.add_done_callback(self._ended)
+            self._tasks.append(task)
+
+    async def drain(self, grace_s: float) -> int:
+        """Let work in progress end, and commit it. Returns how many messages were cut off."""
+        cut_off = await self.shell.drain(grace_s)
+        for task in self._tasks[1:]:
+            task.cancel()
+        await self._commit()
+        return cut_off
+
+    async def stop(self) -> None:
+        """Leave the broker."""
+        await self._app.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def measure_lag(self) -> None:
+        """Bring the lag gauges up to date; where the broker does not answer they stay as they are."""
+        consumer = self._app.consumer
+        partitions = self.assigned
+        try:
+            async with asyncio.timeout(LAG_TIMEOUT_S):
+                ends = await self._call(consumer._thread._consumer.end_offsets, [_tp(p) for p in partitions])
+                starts = {}
+                for partition in partitions:
+                    starts[partition] = self.shell.acks.next_offset(partition)
+                    if starts[partition] is None:
+                        starts[partition] = await self._call(consumer._thread._consumer.committed, _tp(partition)) or 0
+        except Exception as error:  # noqa: BLE001 - of many kinds, and only a gauge depends on it
+            log.debug("%s: the lag is not known now: %r", self.group, error)
+            return
+        behind: dict[str, int] = dict.fromkeys(self._contract, 0)
+        for partition in partitions:
+            behind[partition.topic] += max(0, ends[_tp(partition)] - (starts[partition] or 0))
+        for topic, count in behind.items():
+            oldest_s = self.shell.acks.oldest_s(topic)
+            age_s = max(0.0, time.time() - oldest_s) if oldest_s is not None else 0.0
+            metrics.LAG_MESSAGES.labels(self.stage.name, self._contract[topic]).set(count)
+            metrics.LAG_SECONDS.labels(self.stage.name, self._contract[topic]).set(age_s)
+
+    async def _run_app(self) -> None:
+        await self._app.start()
+        await self._app.wait_until_stopped()
+        if self._app.crashed:
+            raise self._app.crash_reason or RuntimeError(f"{self.group} crashed")
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None and not self.shell.failed.done():
+            self.shell.failed.set_exception(task.exception() or RuntimeError(task.get_name()))
+
+    async def _consume(self, stream: Any) -> None:
+        async for event in stream.noack().events():
+            await self.shell.take(self._message(event.message))
+
+    def _message(self, raw: Any) -> Message:
+        partition = Partition(raw.topic, raw.partition)
+        if raw.topic == self._retries:
+            return message_from_retries(
+                partition, raw.offset, raw.key, raw.value, raw.timestamp, raw.headers or (), self._inputs
+            )
+        origin = Origin(self._contract[raw.topic], raw.partition, raw.offset)
+        return Message(partition, raw.offset, raw.key, raw.value, raw.timestamp, origin)
+
+    async def _on_revoked(self, *_: Any, **__: Any) -> None:
+        """A rebalance begins. Most partitions come back in a moment, so their work goes on until we know."""
+        metrics.REBALANCES.labels(self.stage.name).inc()
+        await self._commit()
+
+    async def _on_assigned(self, _app: Any, /, *arguments: Any, **_: Any) -> None:
+        self._assigned = frozenset(Partition(tp.topic, tp.partition) for tp in arguments[0])
+        lost = set(self.shell.acks.partitions) - self._assigned
+        if lost:
+            log.info("%s: gave away %d partitions", self.group, len(lost))
+            self.shell.revoke(lost)
+
+    async def _commit_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(COMMIT_INTERVAL_S)
+            if not self._app.rebalancing:
+                await self._commit()
+
+    async def _commit(self) -> None:
+        """Commit the finished prefixes; what fails is committed another time."""
+        commits = self.shell.acks.take_commits()
+        if not commits:
+            return
+        from aiokafka.errors import KafkaError
+
+        try:
+            async with asyncio.timeout(COMMIT_TIMEOUT_S):
+                await self._call(
+                    self._app.consumer._thread._consumer.commit,
+                    {_tp(partition): offset for partition, offset in commits.items()},
+                )
+        except (KafkaError, TimeoutError) as error:
+            log.info("%s: a commit failed and will be made again: %r", self.group, error)
+            self.shell.acks.put_back(commits)
+        except BaseException:
+            self.shell.acks.put_back(commits)
+            raise
+        else:
+            self.shell.confirm(commits)
+
+    async def _call(self, function: Any, *arguments: Any) -> Any:
+        """Call aiokafka's consumer in its own thread."""
+        return await self._app.consumer._thread.call_thread(function, *arguments)
+
+    def _set_retries_flow(self, flowing: bool) -> None:
+        partitions = {tp for tp in self._app.consumer.assignment() if tp.topic == self._retries}
+        with contextlib.suppress(KeyError):
+            (self._app.consumer.resume_partitions if flowing else self._app.consumer.pause_partitions)(partitions)
+
+
+def _tp(partition: Partition) -> Any:
+    from aiokafka import TopicPartition
+
+    return TopicPartition(partition.topic, partition.number)

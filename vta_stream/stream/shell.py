@@ -1,0 +1,312 @@
+"""The shell round a stage: takes messages, bounds and orders the work, and acknowledges last.
+
+It knows no Faust: an agent hands it messages and fetches the offsets to commit from `acks`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vta_stream import metrics
+from vta_stream.ports import AnyStage, DeferError, TerminalError, TransientError
+from vta_stream.settings.delivery import RetrySettings
+from vta_stream.stream.acks import OrderedAcks, Partition, Seen
+from vta_stream.stream.backoff import Backoff
+from vta_stream.stream.batching import Intake, Room, Work
+from vta_stream.stream.codec import clip_id_of, decode, video_id_of
+from vta_stream.stream.crashes import CrashLedger, crash_key
+from vta_stream.stream.dead_letters import UNKNOWN, Failure
+from vta_stream.stream.message import RETRIES_SUFFIX, Message
+from vta_stream.stream.producer import Sender
+from vta_stream.stream.settling import Ending, Settler
+from vta_stream.stream.shelf import Shelf
+from vta_stream.stream.topology import Topology
+from vta_stream.stream.trying import Suspects, Trial
+
+log = logging.getLogger(__name__)
+
+IN_FLIGHT_SPARE = 64
+"""In flight beyond what the slots hold: being sent, or waiting for a slot."""
+CRASH = "crash"
+IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the shells of one process share."""
+
+    prefix: str
+    sender: Sender
+    ledger: CrashLedger
+    suspects: Suspects
+    topology: Topology
+    retry: RetrySettings
+
+
+class Shell:
+    """One stage at work. Made and used on one event loop.
+
+    `failed` ends with the error if the shell itself breaks, which is a defect of ours: then the process has
+    to stop. `set_retries_flow` pauses (False) and resumes (True) the stage's retries topic.
+    """
+
+    def __init__(self, stage: AnyStage, around: Surroundings, set_retries_flow: Callable[[bool], None]) -> None:
+        self.stage = stage
+        self.acks = OrderedAcks()
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._ledger = around.ledger
+        self._suspects = around.suspects
+        self._attempts_max = around.retry.attempts_max
+        self._in_place = Backoff.from_settings(around.retry).in_place()
+        self._room = Room(2 * stage.batch_max * stage.concurrency + IN_FLIGHT_SPARE, IN_FLIGHT_BYTES_MAX)
+        self._intake = Intake(stage.batch_max, stage.batch_wait_s)
+        self._shelf = Shelf(set_retries_flow)
+        self._settler = Settler(stage.name, around.prefix, around.sender, around.retry)
+        self._trial = Trial(stage, around.ledger, around.topology)
+        self._one_suspect = asyncio.Lock()
+        self._works: dict[tuple[Partition, int], Work] = {}
+        self._closing = asyncio.Event()
+        self._buried: dict[tuple[Partition, int], str] = {}
+        self._slots: set[asyncio.Task[None]] = set()
+        self._settling: set[asyncio.Task[None]] = set()
+        self._pump: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to work on what is taken."""
+        count = 1 if self.stage.ordered else self.stage.concurrency
+        for number in range(count):
+            self._watch(self._slots, self._slot(), f"{self.stage.name} slot {number}")
+        self._pump = self._watch(set(), self._pump_shelf(), f"{self.stage.name} retries")
+
+    async def take(self, message: Message) -> None:
+        """Accept a message; returns when there is room for it, which is how the stage holds back Kafka.
+
+        A message of the retries topic is shelved until it is due, and never waits for room here.
+        """
+        work = self._admit(message)
+        if work is None:
+            return
+        if message.partition.topic.endswith(RETRIES_SUFFIX):
+            self._shelf.put(work)
+            return
+        await self._enqueue(work)
+
+    def revoke(self, partitions: Collection[Partition]) -> None:
+        """These partitions went to another worker: cancel their work and forget it.
+
+        The call of an ordered stage is not cancelled, because its commit may be under way in a thread and a
+        second one must not run beside it; its word is passed over.
+        """
+        self.acks.forget(partitions)
+        for key in [key for key in self._works if key[0] in partitions]:
+            self._works.pop(key).lost = True
+        self._buried = {place: key for place, key in self._buried.items() if place[0] not in partitions}
+        self._shelf.drop_lost()
+        if not self.stage.ordered:
+            self._trial.cancel_lost()
+
+    async def drain(self, grace_s: float) -> int:
+        """Stop: begin nothing more, let what is in work end within `grace_s` seconds, cancel the rest.
+
+        Returns how many messages in work were cut off; they are delivered again.
+        """
+        self._closing.set()
+        if self._pump is not None:
+            self._pump.cancel()
+        self._intake.close()
+        tasks = self._slots | self._settling
+        deadline_s = time.monotonic() + grace_s
+        while tasks and (left_s := deadline_s - time.monotonic()) > 0:
+            await asyncio.wait(tasks, timeout=left_s)
+            tasks = self._slots | self._settling
+        cut_off = sum(work.started_at_s is not None for work in self._works.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return cut_off
+
+    def confirm(self, commits: Mapping[Partition, int]) -> None:
+        """The broker took these commits. Only now are the crashes of what was buried forgiven: had the process
+
+        died before, what kills it would come again, with all its chances.
+        """
+        self.acks.confirm(commits)
+        for place in [place for place in self._buried if place[1] < commits.get(place[0], 0)]:
+            self._ledger.end([self._buried.pop(place)])
+
+    def oldest(self) -> tuple[float, str] | None:
+        """Age in seconds and name of the message that is in work for longest, or None."""
+        begun = [(work.started_at_s, work) for work in self._works.values() if work.started_at_s is not None]
+        if not begun:
+            return None
+        started_at_s, work = min(begun, key=lambda pair: pair[0])
+        return time.monotonic() - started_at_s, f"{work} ({_identity(work) or 'not read yet'})"
+
+    def refresh_metrics(self) -> None:
+        """Bring the gauges up to date."""
+        name = self.stage.name
+        oldest = self.oldest()
+        metrics.IN_PROGRESS.labels(name).set(sum(work.started_at_s is not None for work in self._works.values()))
+        metrics.OLDEST_IN_PROGRESS.labels(name).set(oldest[0] if oldest else 0)
+        metrics.QUEUE_DEPTH.labels(name).set(len(self._intake) + self._room.waiting)
+
+    def _admit(self, message: Message) -> Work | None:
+        seen = self.acks.arrive(message.partition, message.offset, message.timestamp_s)
+        if seen is Seen.REWOUND:
+            log.warning("%s: %s begins anew at offset %d", self.stage.name, message.partition, message.offset)
+            self.revoke([message.partition])
+            seen = self.acks.arrive(message.partition, message.offset, message.timestamp_s)
+        if seen is not Seen.NEW:
+            return None
+        work = self._works[message.partition, message.offset] = Work(message)
+        return work
+
+    async def _enqueue(self, work: Work) -> None:
+        await self._room.acquire(work.message.size_bytes)
+        if work.lost or self._closing.is_set():
+            self._room.release(work.message.size_bytes)
+        else:
+            self._intake.put(work)
+
+    async def _pump_shelf(self) -> None:
+        while True:
+            await self._shelf.wait_due()
+            while (due := self._shelf.pop_due()) is not None:
+                await self._enqueue(due)
+            if rotated := self._shelf.to_rotate():
+                await self._settler.send_again(rotated)
+                for work in rotated:
+                    self._acknowledge(work)
+
+    async def _slot(self) -> None:
+        while batch := await self._intake.next_batch():
+            ready = []
+            for work in batch:
+                fault = self._prepare(work)
+                if work.lost:
+                    self._room.release(work.message.size_bytes)
+                elif fault is not None:
+                    await self._settle([(work, fault)])
+                else:
+                    ready.append(work)
+            for group in self._apart(ready):
+                if self._closing.is_set():
+                    return
+                async with self._suspects.alone(self._one_suspect, self._ledger.crashes(group[0].crash_key)):
+                    endings = await self._try(group)
+                if self.stage.ordered:
+                    await self._settle(endings)
+                else:
+                    self._watch(self._settling, self._settle(endings), f"{self.stage.name} settling")
+
+    def _prepare(self, work: Work) -> Ending | None:
+        """Read the record; an ending if it cannot be read, or has killed the process too often."""
+        message = work.message
+        topic = message.origin.topic
+        try:
+            work.record = decode(topic, message.value)
+        except TerminalError as error:
+            return error
+        identity = _identity(work) or hashlib.sha256(message.value or b"").digest()
+        work.crash_key = crash_key(self.stage.name, topic, identity)
+        crashes = self._ledger.crashes(work.crash_key)
+        if crashes >= self._suspects.crashes_max:
+            return Failure(UNKNOWN, CRASH, f"the process died {crashes} times while this was in work")
+        return None
+
+    def _apart(self, works: Sequence[Work]) -> list[list[Work]]:
+        """The works in order, with each suspect of a crash in a group of its own."""
+        groups: list[list[Work]] = []
+        joinable = False
+        for work in works:
+            suspect = self._ledger.crashes(work.crash_key) > 0
+            if joinable and not suspect:
+                groups[-1].append(work)
+            else:
+                groups.append([work])
+            joinable = not suspect
+        return groups
+
+    async def _try(self, works: Sequence[Work]) -> list[tuple[Work, Ending]]:
+        """Until there is a word on each work. An ordered stage is asked again in place, as often as it takes."""
+        ended: list[tuple[Work, Ending]] = []
+        while works:
+            endings = await self._trial.isolated(works)
+            answered = {work for work, _ in endings}
+            for work in works:
+                if work not in answered:  # it was lost meanwhile
+                    self._room.release(work.message.size_bytes)
+            if not self.stage.ordered:
+                return endings
+            again: list[tuple[Work, Ending]] = []
+            for work, ending in endings:
+                (again if self._in_its_place(work, ending) else ended).append((work, ending))
+            works = [work for work, _ in again]
+            if again and not await self._wait_in_place(again):
+                return ended
+        return ended
+
+    def _in_its_place(self, work: Work, ending: Ending) -> bool:
+        if isinstance(ending, TransientError | DeferError):
+            return True
+        # What nobody classified may be the machine's fault, and a dead letter is for ever: so not at once.
+        return isinstance(ending, Failure) and ending.kind == UNKNOWN and work.attempt < self._attempts_max
+
+    async def _wait_in_place(self, again: Sequence[tuple[Work, Ending]]) -> bool:
+        """Wait before the next try in place; False if the shell closes meanwhile."""
+        first = again[0]
+        wait_s = self._in_place.wait_s(first[0].attempt)
+        if isinstance(first[1], DeferError):
+            wait_s = max(wait_s, first[1].after_s)
+        log.warning(
+            "%s: %d wait in place for %.1f s, first %s: %s", self.stage.name, len(again), wait_s, first[0], first[1]
+        )
+        for work, _ in again:
+            work.tries += 1
+            metrics.MESSAGES.labels(self.stage.name, "retry").inc()
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._closing.wait()
+        except TimeoutError:
+            return True
+        return False
+
+    async def _settle(self, endings: Sequence[tuple[Work, Ending]]) -> None:
+        ours = [(work, ending) for work, ending in endings if not work.lost]
+        if ours:
+            await self._settler.settle(ours)
+        for work, ending in endings:
+            if isinstance(ending, Failure) and ending.reason == CRASH and not work.lost:
+                self._buried[work.message.partition, work.message.offset] = work.crash_key
+            self._acknowledge(work)
+            self._room.release(work.message.size_bytes)
+
+    def _acknowledge(self, work: Work) -> None:
+        if not work.lost:
+            key = (work.message.partition, work.message.offset)
+            del self._works[key]
+            self.acks.finish(*key)
+
+    def _watch(
+        self, among: set[asyncio.Task[None]], coroutine: Coroutine[Any, Any, None], name: str
+    ) -> asyncio.Task[None]:
+        task = asyncio.create_task(coroutine, name=name)
+        among.add(task)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            among.discard(task)
+            if not task.cancelled() and task.exception() is not None and not self.failed.done():
+                self.failed.set_exception(task.exception() or RuntimeError(name))
+
+        task.add_done_callback(ended)
+        return task
+
+
+def _identity(work: Work) -> str | None:
+    return clip_id_of(work.record) or video_id_of(work.record)

@@ -1,0 +1,111 @@
+"""One call of a stage: counted against crashes, timed, and kept apart from its neighbours' defects."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Sequence
+
+from vta_stream import metrics
+from vta_stream.domain.delivery import Delivery
+from vta_stream.ports import AnyStage, Outcome, StageError
+from vta_stream.stream.batching import Work
+from vta_stream.stream.crashes import CrashLedger
+from vta_stream.stream.dead_letters import unknown
+from vta_stream.stream.settling import Ending
+from vta_stream.stream.topology import Topology
+
+log = logging.getLogger(__name__)
+
+
+class Suspects:
+    """Keeps messages that were there when the process died from being blamed for each other.
+
+    A suspect is worked on without another suspect of its stage; on its last chance, without any other
+    suspect on its last chance in the whole process. So only what really kills the process uses up its chances.
+    """
+
+    def __init__(self, crashes_max: int) -> None:
+        self.crashes_max = crashes_max
+        self._last_chance = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def alone(self, of_stage: asyncio.Lock, crashes: int) -> AsyncIterator[None]:
+        """Enter with how often the message was there before; 0 is no suspect."""
+        async with contextlib.AsyncExitStack() as stack:
+            if crashes > 0:
+                await stack.enter_async_context(of_stage)
+            if crashes > 0 and crashes >= self.crashes_max - 1:
+                await stack.enter_async_context(self._last_chance)
+            yield
+
+
+class Trial:
+    """Calls `process` of one stage. `running` are the calls of now, with their works."""
+
+    def __init__(self, stage: AnyStage, ledger: CrashLedger, topology: Topology) -> None:
+        self._stage = stage
+        self._ledger = ledger
+        self._topology = topology
+        self.running: dict[asyncio.Future[Sequence[Outcome]], Sequence[Work]] = {}
+
+    async def isolated(self, works: Sequence[Work]) -> list[tuple[Work, Ending]]:
+        """What became of each work, in order. If a batch raises, its works are tried one by one.
+
+        Works that were lost meanwhile are left out.
+        """
+        try:
+            outcomes = await self._call(works)
+        except StageError as error:
+            if len(works) == 1:
+                return [(works[0], error)]
+            log.warning("%s: a batch of %d failed, trying one by one: %s", self._stage.name, len(works), error)
+        except Exception as error:
+            if len(works) == 1:
+                log.exception("%s: a defect showed on %s", self._stage.name, works[0])
+                return [(works[0], unknown(error))]
+            log.warning("%s: a batch of %d raised, trying one by one: %r", self._stage.name, len(works), error)
+        else:
+            return [(work, outcome) for work, outcome in zip(works, outcomes, strict=True) if not work.lost]
+        return [ending for work in works if not work.lost for ending in await self.isolated([work])]
+
+    def cancel_lost(self) -> None:
+        """Cancel the calls that work for nobody any more."""
+        for call, works in self.running.items():
+            if all(work.lost for work in works):
+                call.cancel()
+
+    async def _call(self, works: Sequence[Work]) -> Sequence[Outcome]:
+        deliveries = [self._delivery(work) for work in works]
+        keys = [work.crash_key for work in works]
+        began_s = time.monotonic()
+        for work in works:
+            work.started_at_s = work.started_at_s or began_s
+        self._ledger.begin(keys)
+        call = asyncio.ensure_future(self._stage.process(deliveries))
+        self.running[call] = works
+        try:
+            await asyncio.wait((call,))
+        finally:
+            call.cancel()  # does nothing unless we are cancelled ourselves
+            del self.running[call]
+            self._ledger.end(keys)
+            metrics.DURATION.labels(self._stage.name).observe(time.monotonic() - began_s)
+        if call.cancelled():
+            if all(work.lost for work in works):
+                return [()] * len(works)
+            raise RuntimeError("the stage cancelled its own work")
+        outcomes = call.result()
+        if len(outcomes) != len(works):
+            raise RuntimeError(f"the stage gave {len(outcomes)} outcomes for {len(works)} deliveries")
+        for outcome in outcomes:
+            if not isinstance(outcome, tuple | StageError):
+                raise TypeError(f"the stage gave a {type(outcome).__name__} for an outcome")
+        return outcomes
+
+    def _delivery(self, work: Work) -> Delivery[object]:
+        message = work.message
+        position = self._topology.position(message.origin.topic, message.partition, message.offset)
+        return Delivery(work.record, message.origin.topic, position, work.attempt)
