@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from vta_stream.settings.delivery import KafkaSettings, MetricsSettings, RetrySettings, WorkerSettings
 from vta_stream.settings.section import Section
@@ -59,16 +59,26 @@ class Settings(Section):
     store: StoreSettings = Field(default_factory=StoreSettings, description="the store agent")
     scorers: dict[str, dict[str, Any]] = Field(
         default_factory=_measured,
-        description="the scorers that run, each with its options; a name is a file in vta_stream/scorers",
+        description="scorers, each with its options over the defaults; null switches one off; files in vta_stream/scorers",
     )
     filters: dict[str, dict[str, Any]] = Field(
         default_factory=_judged,
-        description="the filters that judge, each with its limits; a name is a file in vta_stream/filters",
+        description="filters, each with its limits over the defaults; null switches one off; files in vta_stream/filters",
     )
     captioners: dict[str, dict[str, Any]] = Field(
         default_factory=lambda: _options("transcript", "coca"),
-        description="the captioners that write, each with its options; a name is a file in vta_stream/captioners",
+        description="captioners, each with its options over the defaults; null switches one off; files in vta_stream/captioners",
     )
+
+    @field_validator("scorers", "filters", "captioners", mode="before")
+    @classmethod
+    def _beside_defaults(cls, given: Any, info: ValidationInfo) -> Any:
+        """To change one limit must not switch off all the others, so what is given is laid over the defaults."""
+        if not isinstance(given, dict):
+            return given
+        assert info.field_name is not None
+        defaults: dict[str, Any] = cls.model_fields[info.field_name].get_default(call_default_factory=True)
+        return {name: options for name, options in {**defaults, **given}.items() if options is not None}
 
     @property
     def dataset_dir(self) -> Path:

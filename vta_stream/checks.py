@@ -1,0 +1,159 @@
+"""What `vta-stream doctor` looks at. Each check is one function and answers with findings; none changes anything."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from vta_stream.settings import Settings
+from vta_stream.settings.work import ModelSettings
+
+GIB = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor: `remedy` is a command or a setting, None where all is well."""
+
+    subject: str
+    state: Literal["good", "warning", "broken"]
+    message: str
+    remedy: str | None = None
+
+
+def run_checks(settings: Settings) -> Iterator[Finding]:
+    """All findings, in the order of the pipeline."""
+    checks: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+        check_broker,
+        check_programs,
+        check_speech_model,
+        check_torch_models,
+        check_disk,
+        check_catalog,
+    )
+    for check in checks:
+        yield from check(settings)
+
+
+def check_broker(settings: Settings) -> Iterator[Finding]:
+    """Does each bootstrap server accept a connection?"""
+    servers = settings.kafka.bootstrap_servers
+    if servers is None:
+        yield Finding("broker", "good", "none is set: `vta-stream run` starts the embedded one")
+        return
+    for server in servers.split(","):
+        host, _, port = server.strip().rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=3).close()
+        except (OSError, ValueError) as error:
+            yield Finding(
+                "broker", "broken", f"{server.strip()} cannot be reached: {error}",
+                "start it (`make kafka` starts one on 127.0.0.1:9092), or mend kafka.bootstrap_servers",
+            )  # fmt: skip
+        else:
+            yield Finding("broker", "good", f"{server.strip()} accepts connections")
+
+
+def check_programs(_settings: Settings) -> Iterator[Finding]:
+    """ffmpeg for yt-dlp's merging, and a JavaScript runtime for YouTube."""
+    from vta_stream.sources.ytdlp import javascript_runtime
+
+    ffmpeg = shutil.which("ffmpeg")
+    if ffmpeg:
+        yield Finding("ffmpeg", "good", ffmpeg)
+    else:
+        yield Finding("ffmpeg", "broken", "not found; yt-dlp merges video and sound with it", "apt-get install ffmpeg")
+    runtime = javascript_runtime()
+    if runtime:
+        yield Finding("JavaScript runtime", "good", runtime)
+    else:
+        yield Finding(
+            "JavaScript runtime", "warning", "not found; YouTube cannot be read without one", "pip install 'deno>=2'"
+        )
+
+
+def check_speech_model(settings: Settings) -> Iterator[Finding]:
+    """Is the Whisper model a CTranslate2 folder, or in the hub's cache?"""
+    name, subject = settings.transcribe.model, "model transcribe.model"
+    if Path(name).is_dir():
+        missing = [file for file in ("model.bin", "config.json", "tokenizer.json") if not (Path(name) / file).is_file()]
+        if missing:
+            yield Finding(
+                subject, "broken", f"{name} lacks {', '.join(missing)}", "convert it anew: ct2-transformers-converter"
+            )  # fmt: skip
+        else:
+            yield Finding(subject, "good", f"folder {name}")
+        return
+    from faster_whisper.utils import _MODELS
+
+    yield _hub_finding(subject, name, _MODELS.get(name, name if "/" in name else None), "model.bin", settings)
+
+
+def check_torch_models(settings: Settings) -> Iterator[Finding]:
+    """Are the open_clip models folders, or in the hub's cache?"""
+    yield _open_clip_finding("model models.image_text", settings.models.image_text, settings)
+    yield _open_clip_finding("model models.captions", settings.models.captions, settings)
+
+
+def _open_clip_finding(subject: str, model: ModelSettings, settings: Settings) -> Finding:
+    folder = Path(model.name.removeprefix("local-dir:"))
+    if folder.is_dir():
+        config = folder / "open_clip_config.json"
+        if config.is_file():
+            return Finding(subject, "good", f"folder {folder}")
+        return Finding(subject, "broken", f"{config} is missing", "save it with open_clip's push_to_hf_hub layout")
+    import open_clip
+
+    config_of = open_clip.get_pretrained_cfg(model.name, model.pretrained or "")
+    repository = str(config_of.get("hf_hub", "")).rstrip("/") or None
+    return _hub_finding(
+        subject, f"{model.name} {model.pretrained}", repository, "open_clip_model.safetensors", settings
+    )
+
+
+def _hub_finding(subject: str, name: str, repository: str | None, file: str, settings: Settings) -> Finding:
+    if repository is None:
+        return Finding(subject, "broken", f"{name} is neither a folder nor a known name", f"mend {subject.split()[1]}")
+    from huggingface_hub import try_to_load_from_cache
+
+    if isinstance(try_to_load_from_cache(repository, file, cache_dir=settings.models.cache_dir), str):
+        return Finding(subject, "good", f"{name}, in the hub's cache")
+    return Finding(
+        subject, "warning", f"{name} is not here yet; the first start fetches it from {repository}",
+        f"hf download {repository}, or set a folder",
+    )  # fmt: skip
+
+
+def check_disk(settings: Settings) -> Iterator[Finding]:
+    """Is there room for the media in progress, and may we write?"""
+    folder = settings.data_dir
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free_bytes = shutil.disk_usage(existing).free
+    if free_bytes < settings.media_store.min_free_bytes:
+        yield Finding(
+            "disk", "broken", f"{free_bytes / GIB:.1f} GiB free under {existing}: downloads pause",
+            "free some, or lower media_store.min_free_bytes",
+        )  # fmt: skip
+    else:
+        yield Finding("disk", "good", f"{free_bytes / GIB:.1f} GiB free under {existing}")
+
+
+def check_catalog(settings: Settings) -> Iterator[Finding]:
+    """Can the dataset be opened for reading, and is it of this version?"""
+    from vta_stream.stores.reader import DatasetError, open_reader
+
+    if settings.store.catalog.startswith("sqlite:") and not settings.dataset_dir.exists():
+        yield Finding("catalog", "good", f"none yet; `vta-stream run` makes it under {settings.dataset_dir}")
+        return
+    try:
+        with open_reader(settings) as connection:
+            (videos,) = connection.execute("SELECT count(*) FROM videos").fetchone() or (0,)
+    except (DatasetError, sqlite3.Error) as error:
+        yield Finding("catalog", "broken", str(error), "see the README on moving or mending a dataset")
+    else:
+        yield Finding("catalog", "good", f"{videos} videos under {settings.dataset_dir}")

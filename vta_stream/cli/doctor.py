@@ -1,0 +1,43 @@
+"""`vta-stream doctor`: what is wrong here, and the command or setting that mends it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+
+import click
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
+    """Check the broker, ffmpeg, the models, the JavaScript runtime, the disk and the catalog.
+
+    Ends with exit code 1 if something is broken; a warning alone does not.
+    """
+    from vta_stream.checks import run_checks
+
+    findings = list(run_checks(ctx.obj.settings))
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        _show(findings)
+    sys.exit(1 if any(finding.state == "broken" for finding in findings) else 0)
+
+
+def _show(findings: list[object]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from vta_stream.checks import Finding
+
+    marks = {"good": "[green]good[/]", "warning": "[yellow]warning[/]", "broken": "[red]broken[/]"}
+    table = Table(box=None, pad_edge=False)
+    for heading in ("", "what", "finding", "remedy"):
+        table.add_column(heading, overflow="fold")
+    for finding in findings:
+        assert isinstance(finding, Finding)
+        table.add_row(marks[finding.state], finding.subject, finding.message, finding.remedy or "")
+    Console().print(table)
