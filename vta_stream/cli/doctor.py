@@ -6,7 +6,12 @@ import json
 import sys
 from dataclasses import asdict
 
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from vta_stream.checks import Finding
 
 
 @click.command()
@@ -27,17 +32,14 @@ def command(ctx: click.Context, as_json: bool) -> None:
     sys.exit(1 if any(finding.state == "broken" for finding in findings) else 0)
 
 
-def _show(findings: list[object]) -> None:
+def _show(findings: list[Finding]) -> None:
     from rich.console import Console
     from rich.table import Table
-
-    from vta_stream.checks import Finding
 
     marks = {"good": "[green]good[/]", "warning": "[yellow]warning[/]", "broken": "[red]broken[/]"}
     table = Table(box=None, pad_edge=False)
     for heading in ("", "what", "finding", "remedy"):
         table.add_column(heading, overflow="fold")
     for finding in findings:
-        assert isinstance(finding, Finding)
         table.add_row(marks[finding.state], finding.subject, finding.message, finding.remedy or "")
     Console().print(table)

@@ -59,15 +59,15 @@ class Settings(Section):
     store: StoreSettings = Field(default_factory=StoreSettings, description="the store agent")
     scorers: dict[str, dict[str, Any]] = Field(
         default_factory=_measured,
-        description="scorers, each with its options over the defaults; null switches one off; files in vta_stream/scorers",
+        description="scorers, each with its options over the defaults; null: off; see vta_stream/scorers",
     )
     filters: dict[str, dict[str, Any]] = Field(
         default_factory=_judged,
-        description="filters, each with its limits over the defaults; null switches one off; files in vta_stream/filters",
+        description="filters, each with its limits over the defaults; null: off; see vta_stream/filters",
     )
     captioners: dict[str, dict[str, Any]] = Field(
         default_factory=lambda: _options("transcript", "coca"),
-        description="captioners, each with its options over the defaults; null switches one off; files in vta_stream/captioners",
+        description="captioners, each with its options over the defaults; null: off; see vta_stream/captioners",
     )
 
     @field_validator("scorers", "filters", "captioners", mode="before")
