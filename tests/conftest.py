@@ -115,8 +115,17 @@ def tiny_coca(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_coca(tmp_path_factory.mktemp("models") / "tiny-coca")
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever uses a Kafka is marked so, whether its author thought of it or not."""
+    for item in items:
+        if {"kafka", "own_kafka"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("kafka")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: Any) -> Iterator[None]:
     """The last lines say how many Kafka tests did not run, and why."""
+    yield
     reasons: dict[str, int] = {}
     for report in terminalreporter.stats.get("skipped", ()):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
