@@ -65,6 +65,13 @@ def test_the_same_work_twice_at_once(tmp_path: Path) -> None:
     assert CrashLedger(path).crashes(A) == 1
 
 
+def test_parole_lasts(tmp_path: Path) -> None:
+    path = tmp_path / "crashes"
+    ledger = CrashLedger(path)
+    ledger.parole(A, 2)
+    assert (ledger.crashes(A), CrashLedger(path).crashes(A)) == (2, 2)
+
+
 def test_the_file_stays_small_and_keeps_what_is_in_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crashes, "FILE_BYTES_MAX", 1000)
     path = tmp_path / "crashes"

@@ -58,6 +58,11 @@ class CrashLedger:
                 del self._begun[key]
         self._append("".join(f"-{key}\n" for key in keys))
 
+    def parole(self, key: str, crashes: int) -> None:
+        """Set how often the process died with this in work: it has ended, but has not proved itself."""
+        self._crashes[key] = crashes
+        self._append(f"={key} {crashes}\n")
+
     def close(self) -> None:
         """A shutdown in good order: what is still in work is not held against it."""
         self._begun.clear()

@@ -132,13 +132,13 @@ class Shell:
         return cut_off
 
     def confirm(self, commits: Mapping[Partition, int]) -> None:
-        """The broker took these commits. Only now are the crashes of what was buried forgiven: had the process
+        """The broker took these commits. Only now is what was buried for its crashes let out, for one more chance:
 
-        died before, what kills it would come again, with all its chances.
+        before, it could still be delivered again; after, an equal message is a repeat, or somebody's retry.
         """
         self.acks.confirm(commits)
         for place in [place for place in self._buried if place[1] < commits.get(place[0], 0)]:
-            self._ledger.end([self._buried.pop(place)])
+            self._ledger.parole(self._buried.pop(place), self._suspects.crashes_max - 1)
 
     def oldest(self) -> tuple[float, str] | None:
         """Age in seconds and name of the message that is in work for longest, or None."""
