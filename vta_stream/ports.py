@@ -187,7 +187,13 @@ class SpeechRecognizer(Protocol):
         """Load the weights."""
 
     def transcribe(self, media: Path, video_id: str, language: str | None) -> Transcript:
-        """Decode the audio of `media` and recognise it; blocking. `language` None: detect."""
+        """Recognise a 16 kHz mono 16-bit WAV file whose start is the video's zero; blocking.
+
+        `language` is Whisper's code, None to detect it. TransientError `stopping` after `close`.
+        """
+
+    def close(self) -> None:
+        """Release the weights; a `transcribe` that runs ends soon. Safe to call twice."""
 
 
 class ImageTextModel(Protocol):

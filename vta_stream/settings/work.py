@@ -91,7 +91,13 @@ class TranscribeSettings(Section):
     use_subtitles: tuple[Literal["manual", "automatic"], ...] = Field(
         ("manual", "automatic"), description="kinds of subtitles that replace recognition, in order of trust"
     )
-    model: str = Field("large-v3", description="Whisper by faster-whisper's name, hub name, or a CTranslate2 folder")
+    model: str = Field(
+        "large-v3",
+        description="Whisper by faster-whisper's name, hub name, or a CTranslate2 folder; empty: subtitles only",
+    )
+    revision: str | None = Field(
+        None, description="commit of the hub repository; unset: the known one, else its newest, which transcripts name"
+    )
     device: str = Field("auto", description="auto, cpu or cuda")
     compute_type: str = Field("default", description="CTranslate2 compute type: int8, float16…")
     beam_size: int = Field(5, ge=1, description="beams; 5 is Whisper's")
