@@ -6,7 +6,6 @@ It knows no Faust: an agent hands it messages and fetches the offsets to commit 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import time
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
@@ -14,26 +13,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from vta_stream import metrics
-from vta_stream.ports import AnyStage, DeferError, TerminalError, TransientError
+from vta_stream.ports import AnyStage, DeferError, TransientError
 from vta_stream.settings.delivery import RetrySettings
 from vta_stream.stream.acks import OrderedAcks, Partition, Seen
 from vta_stream.stream.backoff import Backoff
 from vta_stream.stream.batching import Intake, Room, Work
-from vta_stream.stream.codec import clip_id_of, decode, video_id_of
-from vta_stream.stream.crashes import CrashLedger, crash_key
+from vta_stream.stream.crashes import CrashLedger
 from vta_stream.stream.dead_letters import UNKNOWN, Failure
 from vta_stream.stream.message import RETRIES_SUFFIX, Message
 from vta_stream.stream.producer import Sender
 from vta_stream.stream.settling import Ending, Settler
 from vta_stream.stream.shelf import Shelf
 from vta_stream.stream.topology import Topology
+from vta_stream.stream.triage import Triage, identity
 from vta_stream.stream.trying import Suspects, Trial
 
 log = logging.getLogger(__name__)
 
 IN_FLIGHT_SPARE = 64
 """In flight beyond what the slots hold: being sent, or waiting for a slot."""
-CRASH = "crash"
 IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024
 
 
@@ -60,7 +58,7 @@ class Shell:
         self.stage = stage
         self.acks = OrderedAcks()
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._ledger = around.ledger
+        self._triage = Triage(stage.name, around.ledger, around.suspects.crashes_max)
         self._suspects = around.suspects
         self._attempts_max = around.retry.attempts_max
         self._in_place = Backoff.from_settings(around.retry).in_place()
@@ -72,7 +70,6 @@ class Shell:
         self._one_suspect = asyncio.Lock()
         self._works: dict[tuple[Partition, int], Work] = {}
         self._closing = asyncio.Event()
-        self._buried: dict[tuple[Partition, int], str] = {}
         self._slots: set[asyncio.Task[None]] = set()
         self._settling: set[asyncio.Task[None]] = set()
         self._pump: asyncio.Task[None] | None = None
@@ -106,7 +103,6 @@ class Shell:
         self.acks.forget(partitions)
         for key in [key for key in self._works if key[0] in partitions]:
             self._works.pop(key).lost = True
-        self._buried = {place: key for place, key in self._buried.items() if place[0] not in partitions}
         self._shelf.drop_lost()
         if not self.stage.ordered:
             self._trial.cancel_lost()
@@ -132,13 +128,9 @@ class Shell:
         return cut_off
 
     def confirm(self, commits: Mapping[Partition, int]) -> None:
-        """The broker took these commits. Only now is what was buried for its crashes let out, for one more chance:
-
-        before, it could still be delivered again; after, an equal message is a repeat, or somebody's retry.
-        """
+        """The broker took these commits."""
         self.acks.confirm(commits)
-        for place in [place for place in self._buried if place[1] < commits.get(place[0], 0)]:
-            self._ledger.parole(self._buried.pop(place), self._suspects.crashes_max - 1)
+        self._triage.committed(commits)
 
     def oldest(self) -> tuple[float, str] | None:
         """Age in seconds and name of the message that is in work for longest, or None."""
@@ -146,7 +138,7 @@ class Shell:
         if not begun:
             return None
         started_at_s, work = min(begun, key=lambda pair: pair[0])
-        return time.monotonic() - started_at_s, f"{work} ({_identity(work) or 'not read yet'})"
+        return time.monotonic() - started_at_s, f"{work} ({identity(work) or 'not read yet'})"
 
     def refresh_metrics(self) -> None:
         """Bring the gauges up to date."""
@@ -188,50 +180,22 @@ class Shell:
         while batch := await self._intake.next_batch():
             ready = []
             for work in batch:
-                fault = self._prepare(work)
+                fault = self._triage.prepare(work)
                 if work.lost:
                     self._room.release(work.message.size_bytes)
                 elif fault is not None:
                     await self._settle([(work, fault)])
                 else:
                     ready.append(work)
-            for group in self._apart(ready):
+            for group in self._triage.apart(ready):
                 if self._closing.is_set():
                     return
-                async with self._suspects.alone(self._one_suspect, self._ledger.crashes(group[0].crash_key)):
+                async with self._suspects.alone(self._one_suspect, self._triage.crashes(group[0])):
                     endings = await self._try(group)
                 if self.stage.ordered:
                     await self._settle(endings)
                 else:
                     self._watch(self._settling, self._settle(endings), f"{self.stage.name} settling")
-
-    def _prepare(self, work: Work) -> Ending | None:
-        """Read the record; an ending if it cannot be read, or has killed the process too often."""
-        message = work.message
-        topic = message.origin.topic
-        try:
-            work.record = decode(topic, message.value)
-        except TerminalError as error:
-            return error
-        identity = _identity(work) or hashlib.sha256(message.value or b"").digest()
-        work.crash_key = crash_key(self.stage.name, topic, identity)
-        crashes = self._ledger.crashes(work.crash_key)
-        if crashes >= self._suspects.crashes_max:
-            return Failure(UNKNOWN, CRASH, f"the process died {crashes} times while this was in work")
-        return None
-
-    def _apart(self, works: Sequence[Work]) -> list[list[Work]]:
-        """The works in order, with each suspect of a crash in a group of its own."""
-        groups: list[list[Work]] = []
-        joinable = False
-        for work in works:
-            suspect = self._ledger.crashes(work.crash_key) > 0
-            if joinable and not suspect:
-                groups[-1].append(work)
-            else:
-                groups.append([work])
-            joinable = not suspect
-        return groups
 
     async def _try(self, works: Sequence[Work]) -> list[tuple[Work, Ending]]:
         """Until there is a word on each work. An ordered stage is asked again in place, as often as it takes."""
@@ -281,9 +245,7 @@ class Shell:
         ours = [(work, ending) for work, ending in endings if not work.lost]
         if ours:
             await self._settler.settle(ours)
-        for work, ending in endings:
-            if isinstance(ending, Failure) and ending.reason == CRASH and not work.lost:
-                self._buried[work.message.partition, work.message.offset] = work.crash_key
+        for work, _ in endings:
             self._acknowledge(work)
             self._room.release(work.message.size_bytes)
 
@@ -306,7 +268,3 @@ class Shell:
 
         task.add_done_callback(ended)
         return task
-
-
-def _identity(work: Work) -> str | None:
-    return clip_id_of(work.record) or video_id_of(work.record)

@@ -54,8 +54,11 @@ class Trial:
     async def isolated(self, works: Sequence[Work]) -> list[tuple[Work, Ending]]:
         """What became of each work, in order. If a batch raises, its works are tried one by one.
 
-        Works that were lost meanwhile are left out.
+        Works that are lost, before or meanwhile, are left out.
         """
+        works = [work for work in works if not work.lost]
+        if not works:
+            return []
         try:
             outcomes = await self._call(works)
         except StageError as error:
