@@ -16,7 +16,7 @@ from tests.kafka_process import create_topics
 from vta_stream.cli import main
 from vta_stream.domain.request import parse_request
 from vta_stream.stream.contracts import check_record
-from vta_stream.stream.journal import Journal
+from vta_stream.stream.journal import Journal, journal_file
 
 
 def _submit(data: Path, *arguments: str, text: str = "", **environment: str) -> Result:
@@ -26,7 +26,7 @@ def _submit(data: Path, *arguments: str, text: str = "", **environment: str) -> 
 
 
 def _journal(data: Path) -> list[bytes]:
-    return [entry.value for entry in Journal(data / "state" / "journal.jsonl").read(0)]
+    return [entry.value for entry in Journal(journal_file(data)).read(0)]
 
 
 def _requests(data: Path) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -15,15 +16,21 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from confluent_kafka import Consumer, Producer
 
+from tests import builders
+from vta_stream.domain.transcript import Word
+from vta_stream.domain.verdict import Verdict
 from vta_stream.settings import Settings
 from vta_stream.stream import journal_keeper
 from vta_stream.stream.backlog import Backlog
+from vta_stream.stream.codec import encode
 from vta_stream.stream.connection import BrokerConnection
 from vta_stream.stream.contracts import contracts
 from vta_stream.stream.discovery import NoBrokerError, address_file, embedded_address, find_connection
 from vta_stream.stream.embedded import EmbeddedBroker, EmbeddedBrokerError
 from vta_stream.stream.journal import Ended, Journal
 from vta_stream.stream.journal_keeper import JournalKeeper
+from vta_stream.stream.message import Outgoing
+from vta_stream.stream.producer import KafkaSender
 from vta_stream.stream.topics import Topics
 
 
@@ -222,3 +229,26 @@ def test_it_keeps_five_mebibytes_a_partition(tmp_path: Path) -> None:
         assert producer.flush(10) == 0
         waiting = Backlog(connection, "vta").waiting()["clips.scored"]
     assert 400 <= waiting <= 600
+
+
+async def test_the_clips_of_a_three_hour_video_fit(tmp_path: Path) -> None:
+    """They come in one burst and lie in one partition, some 11 MB of them."""
+    pick = random.Random(0)
+    words = tuple(
+        Word("".join(pick.choices("etaoinshrdlu", k=6)), n * 0.4, n * 0.4 + 0.3, pick.random()) for n in range(40)
+    )
+    verdicts = tuple(Verdict(f"filter_{n}", True, "within its limits", pick.random(), 0.2) for n in range(10))
+    clips = [
+        builders.clip(start_s=n * 5.0, end_s=n * 5.0 + 16, index=n, words=words, verdicts=verdicts) for n in range(2000)
+    ]
+    values = [encode("clips.scored", clip) for clip in clips]
+    assert sum(map(len, values)) > 8_000_000
+    with EmbeddedBroker(tmp_path, "vta") as connection:
+        sender = KafkaSender(connection, "test")
+        await sender.start()
+        await sender.send([Outgoing("vta.clips.scored", b"vid-1", value) for value in values])
+        await sender.stop()
+        assert Backlog(connection, "vta").waiting()["clips.scored"] == 2000
+        consumer = _consumer(connection, "vta.caption", "vta.clips.scored")
+        assert [message.value() for message in consumer.consume(2000, 30)] == values
+        consumer.close()

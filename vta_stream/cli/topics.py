@@ -40,7 +40,8 @@ def list_topics(ctx: click.Context, as_json: bool) -> None:
         table.add_column(heading, overflow="fold", justify="right" if heading == "partitions" else "left")
     for contract in contracts().values():
         kept = "for ever" if contract.retention_ms < 0 else f"{contract.retention_ms / 86_400_000:g} days"
-        table.add_row(contract.topic(prefix), contract.record, str(contract.partitions), kept, contract.description)
+        what = contract.description.partition(". ")[0].rstrip(".")
+        table.add_row(contract.topic(prefix), contract.record, str(contract.partitions), kept, what)
     Console().print(table)
 
 

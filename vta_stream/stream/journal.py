@@ -27,9 +27,9 @@ Ended = Callable[[Iterable[str]], set[str]]
 """Of these video IDs, those whose video has ended: done or failed, with its row in the dataset."""
 
 
-def journal_file(state_dir: Path) -> Path:
-    """Where the journal of a data folder lies."""
-    return state_dir / "journal.jsonl"
+def journal_file(data_dir: Path) -> Path:
+    """Where the journal of a data folder lies: beside the dataset, since it is as dear."""
+    return data_dir / "journal.jsonl"
 
 
 @dataclass(frozen=True, slots=True)

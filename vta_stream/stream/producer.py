@@ -57,6 +57,8 @@ class KafkaSender:
             linger_ms=LINGER_MS,
             max_request_size=REQUEST_BYTES_MAX,
             max_batch_size=128 * 1024,
+            # The embedded broker keeps 5 MiB a partition; a long video's clips fit in only when compressed.
+            compression_type="gzip" if self._connection.embedded else None,
             request_timeout_ms=40_000,
         )
         try:

@@ -97,7 +97,7 @@ class JournalPublisher:
     """Writes to the journal of a data folder; its worker takes them from there, now or when it starts."""
 
     def __init__(self, settings: Settings) -> None:
-        self.journal = Journal(journal_file(settings.state_dir))
+        self.journal = Journal(journal_file(settings.data_dir))
         worker = embedded_address(settings.state_dir)
         self.place = f"the journal {self.journal.file}, " + (
             f"from which the worker takes them (process {worker.pid})"
