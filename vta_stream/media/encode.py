@@ -105,7 +105,7 @@ class _Look:
         if plain and (picture.width, picture.height) == self._plain_size:
             return ()
         # Without `bitexact` swscale's result depends on where the memory happens to lie.
-        return f"scale={self.width}:{self.height}:flags=bicubic+bitexact:out_range=tv", "format=yuv420p"
+        return f"scale={self.width}:{self.height}:flags=bicubic+bitexact+accurate_rnd:out_range=tv", "format=yuv420p"
 
     def _new_graph(self, picture: VideoFrame) -> Graph:
         graph = Graph()
@@ -142,7 +142,9 @@ def _video_stream(
         "preset": settings.preset,
         "crf": str(settings.crf),
         "flags": "+bitexact",
-        "x264-params": f"keyint={gop}:min-keyint={gop}:scenecut=0:open-gop=0",
+        # x264's macroblock tree reads memory that nobody wrote (its assembler, with B-frames, at widths such as
+        # 200): the first clip of a process came out different from its repeats.
+        "x264-params": f"keyint={gop}:min-keyint={gop}:scenecut=0:open-gop=0:mbtree=0",
     }
     return stream
 
