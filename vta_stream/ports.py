@@ -181,7 +181,9 @@ class VideoSource(Protocol):
 class SpeechRecognizer(Protocol):
     """Speech to words with times."""
 
-    model_id: str
+    @property
+    def model_id(self) -> str:
+        """Weights and settings, as they are written to the transcript."""
 
     def setup(self) -> None:
         """Load the weights."""
