@@ -20,13 +20,14 @@ from tests.stream.contract_schemas import BY_HAND, FOLDER, schema_of
 from vta_stream.domain.delivery import DeadLetter
 from vta_stream.domain.request import parse_request
 from vta_stream.stream.acks import Partition
+from vta_stream.stream.backlog import agent_topics
 from vta_stream.stream.codec import decode, encode
 from vta_stream.stream.contracts import ContractError, check_record, contract_of, contracts
 from vta_stream.stream.message import Message, Origin, retry_of
-from vta_stream.stream.records import INPUTS, RECORDS
+from vta_stream.stream.records import INPUTS, RECORDS, RETRIED_IN_PLACE
 
 ROOT = Path(__file__).parents[2]
-RETRIES = {f"{stage}.retries": inputs[0] for stage, inputs in INPUTS.items() if stage != "store"}
+RETRIES = {f"{stage}.retries": inputs[0] for stage, inputs in INPUTS.items() if stage not in RETRIED_IN_PLACE}
 
 DEAD_LETTER = DeadLetter(
     "download", "videos", 0, 7, None, "x", False, None, None, "terminal", "bad_message", "what?", None, 1, 1.5
@@ -43,6 +44,15 @@ EXAMPLES: dict[str, Any] = {
 
 def test_there_is_one_contract_a_topic_and_none_besides() -> None:
     assert contracts().keys() == RECORDS.keys() | RETRIES.keys()
+
+
+def test_what_an_agent_reads_has_a_contract() -> None:
+    """On a real Kafka only those topics exist; an agent that reads another never starts."""
+    from vta_stream.stream.agents import topics_of
+
+    for stage, inputs in INPUTS.items():
+        assert set(topics_of(stage, inputs)) <= contracts().keys()
+        assert set(topics_of(stage, inputs)) == set(agent_topics()[stage])
 
 
 @pytest.mark.parametrize("name", sorted(RECORDS.keys() - BY_HAND))

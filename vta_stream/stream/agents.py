@@ -17,6 +17,7 @@ from vta_stream.stream.acks import Partition
 from vta_stream.stream.app import make_app, raw_topic
 from vta_stream.stream.connection import BrokerConnection
 from vta_stream.stream.message import Message, Origin, full_topic, message_from_retries, retries_topic
+from vta_stream.stream.records import RETRIED_IN_PLACE
 from vta_stream.stream.shell import Shell, Surroundings
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ LAG_TIMEOUT_S = 10.0
 
 def topics_of(stage: str, inputs: Iterable[str]) -> tuple[str, ...]:
     """The contract names of all topics that the stage reads."""
-    return (*inputs, retries_topic(stage))
+    return tuple(inputs) if stage in RETRIED_IN_PLACE else (*inputs, retries_topic(stage))
 
 
 class Agent:
@@ -61,9 +62,9 @@ class Agent:
         self._app.on_partitions_assigned.connect(self._on_assigned)
         main = raw_topic(self._app, [full_topic(self._prefix, name) for name in inputs])
         self._app.agent(main, name=f"{stage.name}", concurrency=1)(self._consume)
-        self._app.agent(raw_topic(self._app, [self._retries]), name=f"{stage.name}-retries", concurrency=1)(
-            self._consume
-        )
+        if self._retries in self._contract:
+            retries = raw_topic(self._app, [self._retries])
+            self._app.agent(retries, name=f"{stage.name}-retries", concurrency=1)(self._consume)
 
     @property
     def ready(self) -> bool:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from vta_stream.stream.connection import BrokerConnection
-from vta_stream.stream.records import INPUTS
+from vta_stream.stream.message import retries_topic
+from vta_stream.stream.records import INPUTS, RETRIED_IN_PLACE
 
 ANSWER_S = 10.0
 
 
 def agent_topics() -> dict[str, tuple[str, ...]]:
     """The topics that each agent reads, its retries among them. The store retries in place and has none."""
-    return {stage: (*topics, f"{stage}.retries") if stage != "store" else topics for stage, topics in INPUTS.items()}
+    return {
+        stage: topics if stage in RETRIED_IN_PLACE else (*topics, retries_topic(stage))
+        for stage, topics in INPUTS.items()
+    }
 
 
 class Backlog:

@@ -29,4 +29,7 @@ INPUTS: dict[str, tuple[str, ...]] = {
     "embed": ("clips.captioned",),
     "store": ("clips.embedded", "clips.rejected", "videos.done", "dead-letters"),
 }
-"""The agents in their order, and the topics each reads. Each agent also reads `<stage>.retries`."""
+"""The agents in their order, and the topics each reads. All but the store also read `<stage>.retries`."""
+
+RETRIED_IN_PLACE = frozenset({"store"})
+"""Ordered agents: nothing may overtake, so they try again where they stand, and have no retries topic."""
