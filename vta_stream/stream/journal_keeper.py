@@ -17,7 +17,7 @@ from typing import Any
 from vta_stream.domain.request import parse_request
 from vta_stream.stream.backlog import Backlog
 from vta_stream.stream.connection import BrokerConnection
-from vta_stream.stream.journal import Ended, Journal
+from vta_stream.stream.journal import Ended, Entry, Journal
 
 LOG = logging.getLogger(__name__)
 
@@ -27,6 +27,8 @@ WAITING_REQUESTS_MAX = 64
 """Publishing waits while so many requests wait in a partition of the input topic…"""
 WAITING_RECORDS_MAX = 500
 """…or so many records in any other: at some 5 KB a clip, half of what the embedded broker keeps."""
+SCANNED_MAX = 20_000
+"""Lines of the journal a turn: most are skipped when others publish, and following must not wait for long."""
 COMPACT_BYTES = 4 * 1024**2
 IDLE_S = 5.0
 IDLE_MAX_S = 3600.0
@@ -120,10 +122,9 @@ class JournalKeeper:
 
     def _publish(self) -> bool:
         """Publish the next requests of the journal, if the agents have room. True if there was something to do."""
-        entries = list(islice(self.journal.read(self._position), WAITING_REQUESTS_MAX))
-        if not entries:
+        fresh, end, last = self._next()
+        if end == self._position:
             return False
-        fresh = [entry for entry in entries if entry.start < self._boundary or not entry.published]
         if fresh:
             waiting = self._backlog.waiting()
             if waiting.pop(INPUT) >= WAITING_REQUESTS_MAX or max(waiting.values()) >= WAITING_RECORDS_MAX:
@@ -133,12 +134,23 @@ class JournalKeeper:
                 self._producer.produce(self.topic, value=entry.value, key=key, headers={HEADER: b"1"})
             if self._producer.flush(30):
                 raise TimeoutError("the embedded broker does not take the journal's requests")
-        self._position = entries[-1].end
-        if entries[-1].start >= self._boundary:
+            self.journal.mark(end)
+        self._position = end
+        if last >= self._boundary:
             self._idle_s = IDLE_S  # there is news: no repair of the same again
-        if fresh:
-            self.journal.mark(self._position)
         return True
+
+    def _next(self) -> tuple[list[Entry], int, int]:
+        """The next requests to publish, where the last one that was looked at ends, and where that one starts."""
+        fresh: list[Entry] = []
+        end, last = self._position, 0
+        for entry in islice(self.journal.read(self._position), SCANNED_MAX):
+            end, last = entry.end, entry.start
+            if entry.start < self._boundary or not entry.published:
+                fresh.append(entry)
+            if len(fresh) == WAITING_REQUESTS_MAX:
+                break
+        return fresh, end, last
 
     def _compact(self) -> None:
         self._position, self._boundary = self.journal.compact(self.ended, self._position, self._boundary)
