@@ -182,3 +182,27 @@ def check_samples(folder: Path) -> int:
 
 def csv_rows(path: Path) -> Sequence[Sequence[str]]:
     return list(csv.reader(path.read_text().splitlines()))
+
+
+def state(folder: Path, *, shards: bool = True) -> dict[str, list[str]]:
+    """The rows of all tables without their writing times; also without where the samples lie, if not `shards`."""
+    leave_out = {
+        "videos": ["updated_at"],
+        "clips": ["stored_at"],
+        "dead_letters": ["stored_at"],
+        "shards": ["opened_at", "sealed_at"],
+        "samples": [] if shards else ["shard_path", "offset_bytes"],
+        "offsets": [],
+        "transcripts": [],
+        "captions": [],
+        "embeddings": [],
+    }
+    if not shards:
+        del leave_out["shards"], leave_out["offsets"]
+    found = {}
+    with open_reader(settings(folder)) as connection:
+        for table, names in leave_out.items():
+            excluded = f"EXCLUDE ({', '.join(names)})" if names else ""
+            table_rows = connection.execute(f"SELECT * {excluded} FROM {table}").to_arrow_table().to_pylist()
+            found[table] = sorted(repr(row) for row in table_rows)
+    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,6 +67,11 @@ class Catalog:
 def quoted(text: str) -> str:
     """`text` as an SQL string."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def quoted_list(texts: Iterable[str]) -> str:
+    """`texts` as SQL strings with commas between; for IN, which may not be empty."""
+    return ", ".join(quoted(text) for text in texts)
 
 
 def extension_file(name: str) -> Path:
@@ -138,9 +143,9 @@ class Lake:
 
     def _correct_data_path(self) -> None:
         # Readers take the path from the catalog, so a dataset that was moved has to say where it is now.
-        table, wanted = "__ducklake_metadata_vta.ducklake_metadata", self.catalog.data_path
-        if self.rows(f"SELECT value FROM {table} WHERE key = 'data_path' AND value <> ?", [wanted]):
-            self.execute(f"UPDATE {table} SET value = ? WHERE key = 'data_path'", [wanted])
+        table, wanted = "__ducklake_metadata_vta.ducklake_metadata", quoted(self.catalog.data_path)
+        if self.rows(f"SELECT value FROM {table} WHERE key = 'data_path' AND value <> {wanted}"):
+            self.execute(f"UPDATE {table} SET value = {wanted} WHERE key = 'data_path'")
 
     def close(self) -> None:
         """Close the connection."""
@@ -166,11 +171,11 @@ class Lake:
         try:
             yield
             self._sync_files()
+            hit("store.inserted")
+            self.execute("COMMIT")
         except BaseException:
             self._roll_back()
             raise
-        hit("store.inserted")
-        self.execute("COMMIT")
 
     def _roll_back(self) -> None:
         import duckdb
@@ -180,18 +185,20 @@ class Lake:
         except duckdb.TransactionException:  # a failed COMMIT has ended the transaction by itself
             return
 
-    def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
+    # No statement has parameters: DuckDB imports pandas to look at them, if there is one (2 s, 60 MB).
+
+    def execute(self, sql: str) -> None:
         """Run a statement and drop its result."""
-        self._connection.execute(sql, list(parameters))
+        self._connection.execute(sql)
 
-    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """The result's rows."""
-        return self._connection.execute(sql, list(parameters)).fetchall()
+        return self._connection.execute(sql).fetchall()
 
-    def records(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
+    def records(self, sql: str) -> list[dict[str, Any]]:
         """The result's rows by column name; a map is a list of pairs."""
         # By way of Arrow: DuckDB's own conversion of TIMESTAMPTZ wants pytz, and makes maps dicts.
-        records: list[dict[str, Any]] = self._connection.execute(sql, list(parameters)).to_arrow_table().to_pylist()
+        records: list[dict[str, Any]] = self._connection.execute(sql).to_arrow_table().to_pylist()
         return records
 
     @contextmanager

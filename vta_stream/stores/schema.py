@@ -245,7 +245,7 @@ def migrate(lake: Lake) -> None:
         for view, (comment, query) in VIEWS.items():
             lake.execute(f"CREATE VIEW {view} AS {query}")
             lake.execute(f"COMMENT ON VIEW {view} IS {quoted(comment)}")
-        lake.execute("INSERT INTO dataset_version VALUES (?, ?, now())", [SCHEMA_VERSION, __version__])
+        lake.execute(f"INSERT INTO dataset_version VALUES ({SCHEMA_VERSION}, {quoted(__version__)}, now())")
 
 
 def check_version(lake: Lake, tables: set[str]) -> None:

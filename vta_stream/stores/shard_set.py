@@ -14,6 +14,7 @@ from vta_stream.domain.sample import Sample, Split
 from vta_stream.settings.work import StoreSettings
 from vta_stream.stores.failpoints import hit
 from vta_stream.stores.files import replace_file
+from vta_stream.stores.lake import quoted_list
 from vta_stream.stores.rows import shard_row
 from vta_stream.stores.shards import (
     SHARD_FILE,
@@ -133,8 +134,7 @@ class ShardSet:
         """Write the rows of the touched shards, within the caller's transaction."""
         if not self._touched:
             return
-        paths = list(self._touched)
-        lake.execute(f"DELETE FROM shards WHERE shard_path IN ({', '.join('?' * len(paths))})", paths)
+        lake.execute(f"DELETE FROM shards WHERE shard_path IN ({quoted_list(self._touched)})")
         lake.insert("shards", [shard_row(self._row(shard)) for shard in self._touched.values()])
 
     def _row(self, shard: OpenShard) -> ShardRow:

@@ -12,6 +12,7 @@ import msgspec
 from vta_stream.domain.clip import SegmentedVideo
 from vta_stream.domain.transcript import Transcript
 from vta_stream.ports import MediaStore, TerminalError
+from vta_stream.stores.lake import quoted_list
 from vta_stream.stores.rows import Row, moment, transcript_row, video_facts
 from vta_stream.stores.samples import read_media
 
@@ -117,8 +118,7 @@ def _judge(row: Row, ended_clips: int, failure: Mapping[str, Any] | None) -> Non
 
 def _write(lake: Lake, replaced: Collection[str], rows: Collection[Row], now_s: float) -> None:
     if replaced:
-        marks = ", ".join("?" * len(replaced))
-        lake.execute(f"DELETE FROM videos WHERE video_id IN ({marks})", list(replaced))
+        lake.execute(f"DELETE FROM videos WHERE video_id IN ({quoted_list(replaced)})")
     lake.insert("videos", [{**row, "updated_at": moment(now_s)} for row in rows])
 
 
