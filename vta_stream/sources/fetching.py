@@ -21,7 +21,6 @@ logger = logging.getLogger(__name__)
 LIVE_LOOK_AGAIN_S = 1800.0
 UPCOMING_MIN_S = 300.0
 UPCOMING_MAX_S = 7 * 86400.0
-_GONE = (401, 403, 404, 410, 451)
 
 
 def fetch(job: Job) -> Fetched:
@@ -98,7 +97,7 @@ def _look(downloader: Any, job: Job, log: _Log) -> dict[str, Any]:
         info = entries[0]
     if not info:
         raise TerminalError("unsupported", "No video was found at this address.")
-    _refuse_live(info, job.settings)
+    refuse_live(info, job.settings, time.time())
     if info.get("duration") and info["duration"] > job.settings.max_duration_s:
         raise too_long(info["duration"], job.settings)
     size = info.get("filesize")
@@ -111,13 +110,17 @@ def _look(downloader: Any, job: Job, log: _Log) -> dict[str, Any]:
     return dict(info)
 
 
-def _refuse_live(info: Mapping[str, Any], settings: DownloadSettings) -> None:
-    status, starts_at = info.get("live_status"), info.get("release_timestamp")
+def refuse_live(info: Mapping[str, Any], settings: DownloadSettings, now_s: float) -> None:
+    """DeferError for a stream that is to come, or not over; TerminalError `too_long` if it never seems to end.
+
+    `now_s` is the Unix time.
+    """
+    status, starts_at_s = info.get("live_status"), info.get("release_timestamp")
     if status == "is_upcoming":
-        wait_s = starts_at - time.time() if starts_at else LIVE_LOOK_AGAIN_S
+        wait_s = starts_at_s - now_s if starts_at_s else LIVE_LOOK_AGAIN_S
         after_s = min(max(wait_s, UPCOMING_MIN_S), UPCOMING_MAX_S)
         raise DeferError("upcoming", f"The stream has not begun; it is looked at again in {after_s:.0f} s.", after_s)
-    if status == "is_live" and starts_at and time.time() - starts_at > settings.max_duration_s:
+    if status == "is_live" and starts_at_s and now_s - starts_at_s > settings.max_duration_s:
         raise TerminalError("too_long", f"It has been live for more than {settings.max_duration_s:g} s.")
     if status in ("is_live", "post_live"):
         raise DeferError("live", "The stream is not over, or not there in full yet.", LIVE_LOOK_AGAIN_S)

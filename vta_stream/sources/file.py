@@ -54,6 +54,8 @@ class FileSource:
         except asyncio.CancelledError:
             stopped.set()
             await asyncio.wait([work])
+            if not work.cancelled():
+                work.exception()  # that it was stopped is known already
             raise
 
     async def close(self) -> None:

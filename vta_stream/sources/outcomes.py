@@ -77,7 +77,7 @@ def outcome(error: BaseException, source: Source, refused: Sequence[str] = ()) -
             return TransientError("disk_full", f"The disk is full: {cause}.")
     if "No space left on device" in text:
         return TransientError("disk_full", f"The disk is full: {text}.")
-    status, retry_after = _http(causes)
+    status, retry_after = _http(causes, text)
     # A server's own trouble comes before YouTube's sentences: "503 Service Unavailable" removes no video.
     busy = status is not None and (status == 429 or status >= 500)
     if source == "youtube" and not busy and (found := _from_sentence(text)):
@@ -164,12 +164,14 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         waiting += [other for other in nearby if isinstance(other, BaseException)]
 
 
-def _http(causes: list[BaseException]) -> tuple[int | None, str | None]:
+def _http(causes: list[BaseException], text: str) -> tuple[int | None, str | None]:
+    """Status and Retry-After. After its own retries yt-dlp keeps no more of an answer than its status in words."""
     for cause in causes:
         response = getattr(cause, "response", None)
         if type(cause).__name__ == "HTTPError" and response is not None:
             return int(response.status), response.headers.get("Retry-After")
-    return None, None
+    words = re.search(r"Got error: HTTP Error (\d{3})", text)
+    return (int(words[1]) if words else None), None
 
 
 def _text(text: str) -> str:
