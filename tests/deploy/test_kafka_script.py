@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,19 @@ def test_a_typo_makes_no_topic(kafka: str, topic_prefix: str) -> None:
         check=False,
     )
     assert topic_prefix not in _kcat("-L", "-b", kafka)
+
+
+def test_it_ends_when_the_process_that_wanted_it_has_gone(kafka_possible: None, tmp_path: Path) -> None:
+    """So a test run that is killed leaves no broker behind."""
+    with subprocess.Popen(["sleep", "600"]) as parent:
+        broker = KafkaProcess.new(tmp_path / "kafka", parent=parent.pid)
+        broker.start()
+        parent.kill()
+    end_s = time.monotonic() + 60
+    while (
+        done := _script("status", VTA_KAFKA_DIR=str(broker.folder), VTA_KAFKA_PORT=str(broker.port))
+    ).returncode == 0:
+        assert time.monotonic() < end_s
+        time.sleep(0.2)
+    broker.stop()
+    assert "make kafka" in done.stderr or "does not answer" in done.stderr
