@@ -19,9 +19,11 @@ from tests.children.work import (
     own_ids,
     raise_key_error,
     raise_stage_error,
+    surroundings,
 )
 from vta_stream.children import ChildPool, WorkError
 from vta_stream.ports import DeferError, StageError, TerminalError, TransientError
+from vta_stream.settings.load import ENVIRONMENT_PREFIX
 
 
 @pytest.fixture
@@ -112,3 +114,12 @@ async def test_the_event_loop_goes_on_meanwhile(pool: ChildPool) -> None:
 async def test_a_lambda_is_refused_at_once(pool: ChildPool) -> None:
     with pytest.raises(Exception, match="pickle"):
         await pool.run(lambda: 1, deadline_s=60)
+
+
+async def test_children_are_expendable_and_know_no_passwords(pool: ChildPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{ENVIRONMENT_PREFIX}KAFKA__SASL_PASSWORD", "s3cret")
+    environment, oom_score_adj, core_limit = await pool.run(surroundings, deadline_s=60)
+    assert "s3cret" not in environment.values()
+    assert environment["PATH"] == os.environ["PATH"]
+    assert oom_score_adj >= 500
+    assert core_limit == (0, 0)

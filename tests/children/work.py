@@ -7,6 +7,7 @@ import ctypes
 import logging
 import os
 import re
+import resource
 import signal
 import subprocess
 import time
@@ -81,6 +82,10 @@ def hoard(size: int) -> int:
     global _hoarded
     _hoarded = bytearray(os.urandom(1) * size)
     return os.getpid()
+
+
+def surroundings() -> tuple[dict[str, str], int, tuple[int, int]]:
+    return dict(os.environ), int(Path("/proc/self/oom_score_adj").read_text()), resource.getrlimit(resource.RLIMIT_CORE)
 
 
 def interrupted() -> str:

@@ -252,3 +252,13 @@ def test_the_javascript_runtime_is_a_program() -> None:
     runtime = ytdlp.javascript_runtime()
     assert runtime is not None
     assert os.access(runtime, os.X_OK)
+
+
+async def test_youtube_through_a_proxy_that_refuses(make_source: SourceMaker, server: ToyServer, folder: Path) -> None:
+    """As far as YouTube can be tried on loopback: the extractor runs, and asks the proxy, and nobody else."""
+    source = make_source(allow_private_networks=False, proxy=server.url(""))
+    with pytest.raises(StageError) as caught:
+        await source.fetch(request("-abcdefghij", source="youtube", url="https://evil.example/"), folder)
+    assert isinstance(caught.value, TransientError), caught.value
+    assert caught.value.reason == "proxy_failed"
+    assert names(folder) == []

@@ -11,15 +11,20 @@ import fcntl
 import logging
 import os
 import pickle
+import resource
 import select
 import signal
 import socket
 import sys
 import threading
 import traceback
+from pathlib import Path
 
 from vta_stream.children.wire import HEADER, LOG_CHARACTERS_MAX, Kind, frame, pack_stage_error
 from vta_stream.ports import StageError, TransientError
+
+OOM_SCORE_ADJ = 500
+"""Of 1000; a process may only raise its own."""
 
 
 class Channel:
@@ -94,12 +99,20 @@ def tie_to_parent(lifeline: int) -> None:
         os.killpg(0, signal.SIGKILL)
 
 
+def be_expendable() -> None:
+    """When memory runs out the kernel takes this process before the worker; a crash leaves no core file."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    adjustment = Path("/proc/self/oom_score_adj")
+    adjustment.write_text(str(max(OOM_SCORE_ADJ, int(adjustment.read_text()))))
+
+
 def main(arguments: list[str]) -> None:
     """Serve tasks until the channel ends."""
     channel_fd, lifeline, log_level, result_bytes_max = map(int, arguments)
     for descriptor in (channel_fd, lifeline):
         os.set_inheritable(descriptor, False)
     tie_to_parent(lifeline)
+    be_expendable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     faulthandler.enable()
     channel = Channel(socket.socket(fileno=channel_fd), result_bytes_max)

@@ -18,6 +18,8 @@ from vta_stream.metrics import CHILD_EXITS
 
 logger = logging.getLogger(__name__)
 
+SETTINGS_PREFIX = "VTA_STREAM__"
+
 _TAIL_LINES = 30
 _LINE_CHARACTERS_MAX = 500
 _RETIRE_S = 5.0
@@ -176,6 +178,11 @@ class Child:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
+def _environment() -> dict[str, str]:
+    """Ours without the settings in it: passwords are no business of what handles foreign media."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS_PREFIX)}
+
+
 def _spawn(result_bytes_max: int) -> tuple[subprocess.Popen[bytes], socket.socket, int]:
     """The process, our end of its channel, and our end of its lifeline."""
     ours, theirs = socket.socketpair()
@@ -193,7 +200,7 @@ def _spawn(result_bytes_max: int) -> tuple[subprocess.Popen[bytes], socket.socke
             stderr=subprocess.STDOUT,
             pass_fds=(theirs.fileno(), watched),
             start_new_session=True,
-            env={**os.environ, "PYTHONPATH": path},
+            env=_environment() | {"PYTHONPATH": path},
         )
     except BaseException:
         ours.close()
