@@ -96,7 +96,11 @@ def main(ctx: click.Context, settings_file: Path | None, data_dir: Path | None) 
 
 
 def configure_logging(level: str) -> None:
-    """Log lines to standard error, so that standard output stays for results."""
+    """Log lines to standard error, so that standard output stays for results.
+
+    `level` is ours; libraries are held to warnings, since open_clip alone tells ten lines a model.
+    """
     logging.basicConfig(
-        level=level, stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", force=True
+        level="WARNING", stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", force=True
     )
+    logging.getLogger("vta_stream").setLevel(level)

@@ -93,11 +93,21 @@ def _scene(rng: random.Random, defect: Defect) -> Scene:
         shape=shape,
         colour=colour,
         direction=direction,
-        size_px=rng.randint(36, 70),
-        start_px=(rng.randint(90, WIDTH_PX - 90), rng.randint(60, HEIGHT_PX - 60)),
-        speed_px_per_s=0.0 if defect == "static" else rng.uniform(12, 24),
+        size_px=rng.randint(50, 80),
+        start_px=_start(direction, rng),
+        speed_px_per_s=0.0 if defect == "static" else rng.uniform(30, 40),
         background=(rng.randint(20, 110), rng.randint(20, 110), rng.randint(20, 110)),
         sentence=sentence,
+    )
+
+
+def _start(direction: str, rng: random.Random) -> tuple[int, int]:
+    """Near the side that it leaves, so that it stays in the picture."""
+    step_x, step_y = DIRECTIONS[direction]
+    middle_x, middle_y = WIDTH_PX // 2, HEIGHT_PX // 2
+    return (
+        middle_x - step_x * middle_x // 2 + rng.randint(-25, 25),
+        middle_y - step_y * middle_y // 2 + rng.randint(-15, 15),
     )
 
 
