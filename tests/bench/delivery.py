@@ -1,0 +1,208 @@
+"""What the delivery contract costs: clips a second through seven agents, against a bare aiokafka chain of as many hops.
+
+    .venv/bin/python -m tests.bench.delivery [CLIPS]
+
+A real Kafka, one process, one event loop, the same topics, partitions and payload for both. The agents are the real
+ones (shell, codec, contracts, ordered acks, crash ledger, producer that waits for the broker) round stages that do
+nothing. The bare chain reads, sends on without waiting for the broker, and commits by a timer: it would lose messages.
+The clock runs from the first message that the first hop takes to the last that the last hop gets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests import builders
+from tests.kafka_process import KafkaProcess
+from vta_stream.domain.delivery import Delivery, Emission
+from vta_stream.ports import AnyStage, Outcome
+from vta_stream.settings import Settings
+from vta_stream.stream.codec import encode
+from vta_stream.stream.connection import BrokerConnection
+from vta_stream.stream.hosting import Worker
+from vta_stream.stream.noise import limit_noise
+from vta_stream.stream.publishing import KafkaPublisher
+from vta_stream.stream.records import INPUTS
+from vta_stream.stream.topics import Topics
+from vta_stream.stream.worker import leave
+
+CLIPS = 3000
+ROUNDS = 3
+GOAL = 0.4
+REST_MIB_MAX = 400
+FLOW = ("videos", "videos.downloaded", "videos.transcribed", "clips.segmented", "clips.scored", "clips.captioned",
+        "clips.embedded")  # fmt: skip
+MAKERS = {"videos.downloaded": builders.video, "videos.transcribed": builders.transcribed}
+
+
+class Lap:
+    """The clock, and the count at its end."""
+
+    def __init__(self, count: int) -> None:
+        self._left = count
+        self._begun_s: float | None = None
+        self.rate = 0.0
+        self.finished = asyncio.Event()
+        self._count = count
+
+    def begin(self) -> None:
+        """The first hop takes a message; only the first one counts."""
+        self._begun_s = self._begun_s or time.perf_counter()
+
+    def arrived(self, count: int) -> None:
+        """The last hop got so many."""
+        self._left -= count
+        if self._left <= 0 and self._begun_s is not None:
+            self.rate = self._count / (time.perf_counter() - self._begun_s)
+            self.finished.set()
+
+
+class PassingStage:
+    """A stage that makes the next record out of nothing; the last one counts. Batches as by default."""
+
+    def __init__(self, name: str, settings: Settings, lap: Lap) -> None:
+        section: Any = getattr(settings, name)
+        self.name = name
+        self.ordered = name == "store"
+        self.concurrency: int = getattr(section, "concurrency", 1)
+        if self.ordered:
+            self.batch_max, self.batch_wait_s = section.commit_records_max, section.commit_wait_s
+        else:
+            self.batch_max = getattr(section, "batch_max", 1)
+            self.batch_wait_s = getattr(section, "batch_wait_s", 0.0)
+        self._lap = lap
+        at = list(INPUTS).index(name)
+        self._next = FLOW[at + 1] if at + 1 < len(FLOW) else None
+
+    async def setup(self) -> None:
+        """Nothing to load."""
+
+    async def process(self, deliveries: Sequence[Delivery[Any]]) -> Sequence[Outcome]:
+        """One record on for each, under the same video ID."""
+        if self.name == "download":
+            self._lap.begin()
+        if self._next is None:
+            self._lap.arrived(len(deliveries))
+            return [()] * len(deliveries)
+        make = MAKERS.get(self._next, builders.clip)
+        return [(Emission(self._next, make(delivery.record.video_id)),) for delivery in deliveries]
+
+    async def close(self) -> None:
+        """Nothing to release."""
+
+
+def publish(connection: BrokerConnection, prefix: str, count: int) -> None:
+    """Make the topics of a prefix and put the input there."""
+    topics = Topics(connection, prefix)
+    topics.apply(topics.diff())
+    KafkaPublisher(connection, prefix).publish([builders.request(f"video-{at:06d}") for at in range(count)])
+
+
+async def agents(connection: BrokerConnection, folder: Path, count: int) -> tuple[float, float]:
+    """Clips a second through the seven agents, and the process's MiB at rest before them."""
+    prefix = f"agents{uuid.uuid4().hex[:8]}"
+    await asyncio.to_thread(publish, connection, prefix, 0)
+    settings = Settings.model_validate(
+        {
+            "data_dir": folder / prefix,
+            "kafka": {"bootstrap_servers": connection.bootstrap_servers, "topic_prefix": prefix},
+            "metrics": {"port": 0},
+        }
+    )
+    settings.data_dir.mkdir()
+    lap = Lap(count)
+    stages: dict[str, AnyStage] = {name: PassingStage(name, settings, lap) for name in INPUTS}
+    worker = Worker(stages, settings, connection)
+    await worker.start()
+    try:
+        while not worker.ready:  # noqa: ASYNC110 - the worker offers no event to wait for
+            await asyncio.sleep(0.1)
+        rest_mib = psutil.Process().memory_info().rss / 2**20
+        await asyncio.to_thread(publish, connection, prefix, count)
+        await lap.finished.wait()
+    finally:
+        await worker.stop()
+    return lap.rate, rest_mib
+
+
+async def bare(connection: BrokerConnection, count: int) -> float:
+    """Clips a second through as many consumers and one producer."""
+    from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+    prefix = f"bare{uuid.uuid4().hex[:8]}"
+    await asyncio.to_thread(publish, connection, prefix, 0)
+    payload = encode("clips.segmented", builders.clip())
+    lap = Lap(count)
+    options = connection.aiokafka_options()
+    producer = AIOKafkaProducer(**options)
+    await producer.start()
+    consumers = []
+
+    async def pass_on(at: int, consumer: Any) -> None:
+        async for message in consumer:
+            if at == 0:
+                lap.begin()
+            if at + 1 < len(FLOW):
+                await producer.send(f"{prefix}.{FLOW[at + 1]}", payload, key=message.key)
+            else:
+                lap.arrived(1)
+
+    for at, topic in enumerate(FLOW):
+        consumer = AIOKafkaConsumer(
+            f"{prefix}.{topic}", group_id=f"{prefix}.{at}", auto_offset_reset="earliest", **options
+        )
+        await consumer.start()
+        consumers.append(consumer)
+    while not all(consumer.assignment() for consumer in consumers):  # noqa: ASYNC110 - it offers no event to wait for
+        await asyncio.sleep(0.1)
+    tasks = [asyncio.create_task(pass_on(at, consumer)) for at, consumer in enumerate(consumers)]
+    await asyncio.to_thread(publish, connection, prefix, count)
+    await lap.finished.wait()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for consumer in consumers:
+        await consumer.stop()
+    await producer.stop()
+    return lap.rate
+
+
+async def measure(address: str, folder: Path, count: int) -> None:
+    """Take turns, so that a machine that slows down slows both down."""
+    connection = BrokerConnection(address)
+    ratios = []
+    for at in range(ROUNDS):
+        bare_rate = await bare(connection, count)
+        rate, rest_mib = await agents(connection, folder, count)
+        ratios.append(rate / bare_rate)
+        print(f"round {at + 1}: bare chain {bare_rate:.0f}/s, agents {rate:.0f}/s, ratio {ratios[-1]:.2f}", flush=True)
+        if at == 0:
+            print(f"worker without models at rest: {rest_mib:.0f} MiB (goal: at most {REST_MIB_MAX})", flush=True)
+    print(f"delivery: median ratio {statistics.median(ratios):.2f} (goal: at least {GOAL})")
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else CLIPS
+    limit_noise()
+    with tempfile.TemporaryDirectory() as name:
+        kafka = KafkaProcess.new(Path(name) / "kafka")
+        kafka.start()
+        try:
+            asyncio.run(measure(kafka.address, Path(name), count))
+        finally:
+            kafka.stop()
+    leave(0)
+
+
+if __name__ == "__main__":
+    main()
