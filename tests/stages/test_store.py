@@ -228,3 +228,30 @@ async def test_metrics_tell_what_was_committed(stage: StoreStage, tmp_path: Path
     assert [b - a for a, b in zip(before, after, strict=True)] == [1, 1, 2]
     assert value(metrics.MEDIA_SECONDS, "stored") == stored + 4
     assert metrics.VISIBLE_DELAY._sum.get() > delays  # type: ignore[attr-defined]
+
+
+async def test_a_record_that_no_code_expected_is_not_lost_behind_later_ones(
+    stage: StoreStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vta_stream.stores import batch
+
+    clips = [rejected("vid", index, 3) for index in range(3)]
+    deliveries = Logs().deliver(*clips)
+    clip_row = batch.clip_row
+
+    def fragile(clip: Any, **facts: Any) -> Any:
+        if clip is clips[1]:
+            raise KeyError("a defect")
+        return clip_row(clip, **facts)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(batch, "clip_row", fragile)
+        with pytest.raises(KeyError):
+            await stage.process(deliveries)
+        assert await stage.process(deliveries[:1]) == [()]
+        with pytest.raises(KeyError):
+            await stage.process(deliveries[1:2])
+        assert await stage.process(deliveries[2:]) == [()]
+    # The defect was the machine's (out of memory, say): the next try in place gets it in.
+    assert await stage.process(deliveries[1:2]) == [()]
+    assert rows(tmp_path, "SELECT count(*) FROM clips") == [(3,)]

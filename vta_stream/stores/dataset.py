@@ -138,11 +138,10 @@ class LakeDataset:
         started_s = time.perf_counter()
         try:
             with self._undone_on_failure():
-                written, offsets = self._write(deliveries)
+                written = self._write(deliveries)
         except BaseException:
             metrics.STORE_COMMITS.labels("failed").inc()
             raise
-        self._offsets = offsets
         metrics.STORE_COMMITS.labels("ok").inc()
         metrics.STORE_COMMIT_DURATION.observe(time.perf_counter() - started_s)
         count_commit(written, self._clock())
@@ -150,23 +149,22 @@ class LakeDataset:
         self._after_commit()
         return Committed(written.failures, self._repeats.finished(written))
 
-    def _write(self, deliveries: Sequence[Delivery[Any]]) -> tuple[Written, Offsets]:
+    def _write(self, deliveries: Sequence[Delivery[Any]]) -> Written:
         fresh = [(i, delivery) for i, delivery in enumerate(deliveries) if not self._offsets.holds(delivery.position)]
         repeated = len(deliveries) - len(fresh)
         if not fresh:
             metrics.STORE_REPEATS.labels("offset").inc(repeated)
-            return Written(), self._offsets
+            return Written()
+        self._offsets.begin([delivery.position for _, delivery in fresh])
         with self.lake.transaction():
             batch = Batch(self.lake, self._shards, self._media, self._settings, self._clock())
             written = batch.write(fresh)
             written.repeats["offset"] += repeated
-            offsets = self._offsets.after(
-                (delivery.position for _, delivery in fresh),
-                (deliveries[index].position for index in written.failures),
-            )
-            if offsets != self._offsets:
-                offsets.save(self.lake)
-        return written, offsets
+            handled = [delivery.position for index, delivery in fresh if index not in written.failures]
+            planned = self._offsets.plan(handled)
+            self._offsets.save(self.lake, planned)
+        self._offsets.settle(handled, planned)
+        return written
 
     def _after_commit(self) -> None:
         # The rows are in: a failure from here on must not make the caller send them again. Recovery seals.

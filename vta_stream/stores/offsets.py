@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from vta_stream.domain.delivery import Position
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 LogPartition = tuple[str, str, int]
 """(cluster id, topic id, partition): a cluster or topic that is made anew is another log."""
 
+Next = dict[LogPartition, tuple[str, int]]
+"""Each log's topic, by the contract's name, and next offset."""
+
 
 def log_of(position: Position) -> LogPartition:
     """The log that a record lies in."""
@@ -21,10 +24,18 @@ def log_of(position: Position) -> LogPartition:
 
 
 class Offsets:
-    """The next offset of every log, as the catalog has it."""
+    """The next offset of every log, as the catalog has it, and what holds it back.
+
+    It never passes a record that was tried and is not in, although later ones may be: its caller has yet to
+    try it again or to bring it to the dead letters, and must see it again if it dies before that. The later
+    ones are then known by their ids. Nothing is held back any more once records come that are all new,
+    because a caller settles one batch before the next.
+    """
 
     def __init__(self) -> None:
-        self._next: dict[LogPartition, tuple[str, int]] = {}
+        self._next: Next = {}
+        self._open: dict[LogPartition, set[int]] = {}
+        self._tried: dict[LogPartition, int] = {}
 
     def load(self, lake: Lake) -> None:
         """Read what the catalog has."""
@@ -35,37 +46,46 @@ class Offsets:
         """True if a commit has dealt with this record already."""
         return position.offset < self._next.get(log_of(position), ("", 0))[1]
 
-    def after(self, handled: Iterable[Position], failed: Iterable[Position]) -> Offsets:
-        """The offsets once `handled` is committed and `failed` is not.
+    def begin(self, positions: Collection[Position]) -> None:
+        """These records are about to be tried; until `settle` says otherwise, they are not in."""
+        for log in {log_of(position) for position in positions}:
+            offsets = {position.offset for position in positions if log_of(position) == log}
+            if min(offsets) > self._tried.get(log, -1):
+                self._open.pop(log, None)
+            self._tried[log] = max(self._tried.get(log, -1), *offsets)
+            self._open.setdefault(log, set()).update(offsets)
 
-        They never pass a failed record, although later ones are in: the shell still has to bring it to the
-        dead letters, and must see it again if it dies before. The later ones are then known by their ids.
-        """
-        held_back: dict[LogPartition, int] = {}
-        for position in failed:
-            log = log_of(position)
-            held_back[log] = min(position.offset, held_back.get(log, position.offset))
-        later = Offsets()
-        later._next = dict(self._next)
+    def plan(self, handled: Collection[Position]) -> Next:
+        """The next offsets once `handled` are in, too."""
+        planned = dict(self._next)
         for position in handled:
             log = log_of(position)
-            offset = min(position.offset + 1, held_back.get(log, position.offset + 1))
-            if offset > later._next.get(log, ("", 0))[1]:
-                later._next[log] = (position.topic, offset)
-        return later
+            not_in = self._open.get(log, set()) - {p.offset for p in handled if log_of(p) == log}
+            offset = min(position.offset + 1, *not_in) if not_in else position.offset + 1
+            if offset > planned.get(log, ("", 0))[1]:
+                planned[log] = (position.topic, offset)
+        return planned
 
-    def save(self, lake: Lake) -> None:
-        """Write all of them, within the caller's transaction. The table is a handful of rows: replacing them
-        all leaves one live file, where updates would leave a trail of delete files.
+    def save(self, lake: Lake, planned: Next) -> None:
+        """Write all of them, within the caller's transaction, if they changed. The table is a handful of rows:
+        replacing them all leaves one live file, where updates would leave a trail of delete files.
         """
+        if planned == self._next:
+            return
         lake.execute("DELETE FROM offsets")
         lake.insert(
             "offsets",
             [
                 {"cluster_id": c, "topic_id": t, "topic": topic, "partition": p, "next_offset": offset}
-                for (c, t, p), (topic, offset) in sorted(self._next.items())
+                for (c, t, p), (topic, offset) in sorted(planned.items())
             ],
         )
+
+    def settle(self, handled: Collection[Position], planned: Next) -> None:
+        """After the commit: `handled` are in."""
+        self._next = planned
+        for position in handled:
+            self._open.get(log_of(position), set()).discard(position.offset)
 
     def check(self, ends: Mapping[LogPartition, int]) -> None:
         """TerminalError `offsets_ahead` if a log ends (`ends`: its next offset to be written) before ours.
@@ -83,8 +103,3 @@ class Offsets:
                     "Bring the log back, or delete its row from the table `offsets` to read it from its start "
                     "(what the dataset holds already is not added twice)",
                 )
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Offsets) and self._next == other._next
-
-    __hash__ = None  # type: ignore[assignment]
