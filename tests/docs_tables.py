@@ -158,9 +158,8 @@ def plug_ins() -> str:
         for room in ("scorers", "filters", "captioners"):
             for name in plugin_names(room):
                 module = importlib.import_module(f"vta_stream.{room}.{name}")
-                options = (
-                    f"`{field.name}` {default_name(field.default)}" for field in dataclasses.fields(module.PLUGIN)
-                )
+                fields = (field for field in dataclasses.fields(module.PLUGIN) if field.init)
+                options = (f"`{field.name}` {default_name(field.default)}" for field in fields)
                 yield f"`{room}.{name}`", (module.__doc__ or "").partition("\n")[0], ", ".join(options)
 
     return table("key", "what it does", "options and defaults", rows=rows())
