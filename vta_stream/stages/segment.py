@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from vta_stream.domain.scores import Scores
 from vta_stream.domain.transcript import Cue, TranscribedVideo, Transcript
 from vta_stream.domain.verdict import Verdict
 from vta_stream.metrics import MEDIA_SECONDS
-from vta_stream.ports import ArtifactFolder, MediaStore, Outcome, StageError
+from vta_stream.ports import ArtifactFolder, MediaStore, Outcome, StageError, TransientError
 from vta_stream.settings.work import SegmentSettings
 
 T = TypeVar("T")
@@ -97,6 +98,12 @@ class SegmentStage:
             return await asyncio.to_thread(self._emissions, transcribed, artifact, made)
         except StageError as error:
             return error
+        except FileNotFoundError as error:
+            return TransientError("media_gone", f"{error.filename} is not in the media store (any more)")
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            return TransientError("disk_full", f"no room for the clips of {transcribed.video_id}: {error}")
 
     def _key(self, transcribed: TranscribedVideo) -> str:
         """What the clips come from: this pipeline, these bytes, this transcript."""

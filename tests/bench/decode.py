@@ -1,0 +1,95 @@
+"""`python -m tests.bench.decode [FILE…]`: our decode pass against bare `ffmpeg -f null`, and its memory.
+
+Each round runs both, one after the other, in processes of their own; the printed ratio is the median over the
+rounds of wall time to wall time, start-up left out of ours (imports) and not of ffmpeg's. The goal is 1.5.
+`--three-hours` decodes a synthetic three-hour 720p video and prints the peak of its resident memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+MEDIA = (ROOT / "../shared/media/video").resolve()
+FILES = ("laion400m_talk.mp4", "sintel_trailer_480p_en.mp4", "big_buck_bunny_0_30.webm")
+THREE_HOURS_S = 3 * 3600
+MIB = 1024**2
+
+
+def measure(path: Path) -> dict[str, float]:
+    """One decode pass in this process: seconds without imports, frames, peak MiB resident."""
+    from vta_stream.media.candidates import FrameSpool
+    from vta_stream.media.decode import decode_pass
+    from vta_stream.settings.work import SegmentSettings
+
+    settings = SegmentSettings()
+    with tempfile.TemporaryDirectory() as folder:
+        begin_s = time.perf_counter()
+        with FrameSpool(Path(folder) / "spool", settings.min_clip_s / settings.frames_per_clip) as spool:
+            found = decode_pass(path, spool, settings)
+        wall_s = time.perf_counter() - begin_s
+    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MIB
+    return {"wall_s": wall_s, "frames": found.frame_count, "duration_s": found.duration_s, "peak_mib": peak_mib}
+
+
+def in_a_child(path: Path) -> dict[str, float]:
+    """`measure` in a fresh process, so that the peak is its own."""
+    command = [sys.executable, "-m", "tests.bench.decode", "--measure", str(path)]
+    answer = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    values: dict[str, float] = json.loads(answer.stdout)
+    return values
+
+
+def bare(path: Path) -> float:
+    """Seconds of `ffmpeg -f null` on the video stream of the same file."""
+    begin_s = time.perf_counter()
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-i", f"file:{path}", "-map", "0:v:0", "-f", "null", "-"]
+    subprocess.run(command, check=True)
+    return time.perf_counter() - begin_s
+
+
+def three_hours(folder: Path) -> Path:
+    """A three-hour 720p video: a minute of moving picture at 5 frames a second, 180 times, not encoded again."""
+    minute, whole = folder / "minute.mp4", folder / "three_hours.mp4"
+    quiet = ["ffmpeg", "-nostdin", "-v", "error", "-y"]
+    source = ["-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=5:duration=60"]
+    subprocess.run([*quiet, *source, "-c:v", "libx264", "-preset", "ultrafast", str(minute)], check=True)
+    loop = ["-stream_loop", str(THREE_HOURS_S // 60 - 1), "-i", str(minute), "-c", "copy"]
+    subprocess.run([*quiet, *loop, str(whole)], check=True)
+    return whole
+
+
+def main() -> None:
+    """Read the arguments and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="*", type=Path, default=[MEDIA / name for name in FILES])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--three-hours", action="store_true")
+    parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.measure:
+        print(json.dumps(measure(arguments.measure)))
+        return
+    if arguments.three_hours:
+        with tempfile.TemporaryDirectory() as folder:
+            found = in_a_child(three_hours(Path(folder)))
+        print(f"three hours: {found['frames']:.0f} frames of {found['duration_s']:.0f} s in {found['wall_s']:.0f} s")
+        print(f"three hours: peak {found['peak_mib']:.0f} MiB resident (goal: at most 1536)")
+        return
+    for path in arguments.files:
+        pairs = [(in_a_child(path)["wall_s"], bare(path)) for _ in range(arguments.rounds)]
+        ratio = statistics.median(ours_s / theirs_s for ours_s, theirs_s in pairs)
+        ours_s, theirs_s = (statistics.median(values) for values in zip(*pairs, strict=True))
+        print(f"{path.name}: decode pass {ours_s:.2f} s, bare ffmpeg {theirs_s:.2f} s, ratio {ratio:.2f} (goal: 1.5)")
+
+
+if __name__ == "__main__":
+    main()
