@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -14,16 +14,14 @@ from vta_stream.stream.records import INPUTS
 
 if TYPE_CHECKING:
     from vta_stream.domain.transcript import Transcript
-    from vta_stream.domain.video import Subtitle, VideoFacts
+    from vta_stream.domain.video import Source
     from vta_stream.models.shared import SharedModels
-    from vta_stream.ports import AnyStage
+    from vta_stream.ports import AnyStage, VideoSource
     from vta_stream.settings import Settings
     from vta_stream.stores.media_store import LocalMediaStore
 
 CLIP_FORMAT = 1
 """Raised whenever the code makes other clips out of the same video and settings."""
-
-PROBE_TIMEOUT_S = 60.0
 
 _NO_EFFECT = {
     "segment": {"concurrency", "timeout_factor", "timeout_min_s"},
@@ -103,26 +101,16 @@ class Pipeline:
         return self._built[name]
 
     def _download(self) -> AnyStage:
+        from vta_stream.children import ChildPool
+        from vta_stream.media.probe import Prober
         from vta_stream.sources.file import FileSource
         from vta_stream.sources.ytdlp import YtDlpSource
         from vta_stream.stages.download import DownloadStage
 
         settings = self.settings.download
         web = YtDlpSource(settings)
-        return DownloadStage(
-            self.media_store, {"youtube": web, "url": web, "file": FileSource(settings)}, self._probe(), settings
-        )
-
-    def _probe(self) -> Callable[[Path], Awaitable[tuple[VideoFacts, tuple[Subtitle, ...]]]]:
-        from vta_stream.children import ChildPool
-        from vta_stream.media.probe import probe
-
-        pool = ChildPool("probe", 1)
-
-        async def in_child(path: Path) -> tuple[VideoFacts, tuple[Subtitle, ...]]:
-            return await pool.run(probe, path, deadline_s=PROBE_TIMEOUT_S)
-
-        return in_child
+        sources: dict[Source, VideoSource] = {"youtube": web, "url": web, "file": FileSource(settings)}
+        return DownloadStage(self.media_store, sources, Prober(ChildPool("probe", settings.concurrency)), settings)
 
     def _transcribe(self) -> AnyStage:
         from vta_stream.children import ChildPool

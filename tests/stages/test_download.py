@@ -17,7 +17,7 @@ from tests.builders import delivery, facts, request
 from vta_stream.children import ChildPool
 from vta_stream.domain.delivery import Emission
 from vta_stream.domain.video import Fetched, Metadata, Subtitle, Video, VideoFacts, VideoRequest
-from vta_stream.media.probe import probe as probe_media
+from vta_stream.media.probe import Prober
 from vta_stream.metrics import REGISTRY
 from vta_stream.ports import DeferError, StageError, TerminalError, TransientError
 from vta_stream.settings.work import DownloadSettings, MediaStoreSettings
@@ -55,9 +55,13 @@ class Shelf:
 INSIDE = Subtitle("de", "manual", "mov_text", stream_index=2)
 
 
-async def probe(path: Path) -> tuple[VideoFacts, tuple[Subtitle, ...]]:
-    assert await asyncio.to_thread(path.is_file)
-    return facts(duration_s=30.0), (INSIDE,)
+class StubProber:
+    async def probe(self, path: Path) -> tuple[VideoFacts, tuple[Subtitle, ...]]:
+        assert await asyncio.to_thread(path.is_file)
+        return facts(duration_s=30.0), (INSIDE,)
+
+    async def close(self) -> None:
+        return None
 
 
 @pytest.fixture
@@ -71,7 +75,7 @@ def shelf() -> Shelf:
 
 
 def stage(store: LocalMediaStore, shelf: Shelf, **changes: Any) -> DownloadStage:
-    return DownloadStage(store, {"url": shelf, "youtube": shelf}, probe, DownloadSettings(**changes))
+    return DownloadStage(store, {"url": shelf, "youtube": shelf}, StubProber(), DownloadSettings(**changes))
 
 
 async def run(stage: DownloadStage, record: VideoRequest) -> Any:
@@ -245,17 +249,12 @@ def store_file() -> Any:
 @pytest.fixture
 async def real_stage(store: LocalMediaStore, shared_media: Path) -> AsyncIterator[DownloadStage]:
     """Files from the shared media, probed by the real probe in a child process."""
-    children = ChildPool("probe", 1)
     settings = DownloadSettings(file_roots=(shared_media,))
 
-    async def probe_in_child(path: Path) -> tuple[VideoFacts, tuple[Subtitle, ...]]:
-        return await children.run(probe_media, path, deadline_s=120)
-
-    stage = DownloadStage(store, {"file": FileSource(settings)}, probe_in_child, settings)
+    stage = DownloadStage(store, {"file": FileSource(settings)}, Prober(ChildPool("probe", 1)), settings)
     await stage.setup()
     yield stage
     await stage.close()
-    await children.close()
 
 
 async def test_a_real_file(real_stage: DownloadStage, store: LocalMediaStore, shared_media: Path) -> None:

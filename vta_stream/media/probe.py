@@ -11,6 +11,7 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from vta_stream.children import ChildPool
 from vta_stream.domain.video import Subtitle, VideoFacts
 from vta_stream.media.opening import limit_picture, open_media, pick_audio, pick_video
 from vta_stream.ports import TerminalError
@@ -21,7 +22,24 @@ TEXT_SUBTITLES = {"mov_text": "mov_text", "ass": "ass", "ssa": "ass", "subrip": 
 PACKETS_MAX = 2000
 """So many packets without a picture, and the probe believes the header; decoding all will tell."""
 DURATION_MAX_S = 1_000_000.0
+DEADLINE_S = 60.0
+"""A probe reads a header and decodes one picture; what takes longer hangs."""
 FPS_MAX = 1000.0
+
+
+class Prober:
+    """Probes in child processes, since foreign media may hang or crash a decoder."""
+
+    def __init__(self, children: ChildPool) -> None:
+        self._children = children
+
+    async def probe(self, path: Path) -> tuple[VideoFacts, tuple[Subtitle, ...]]:
+        """As the function `probe`; TransientError `child_timeout` after `DEADLINE_S`."""
+        return await self._children.run(probe, path, deadline_s=DEADLINE_S)
+
+    async def close(self) -> None:
+        """End the children."""
+        await self._children.close()
 
 
 def probe(path: Path) -> tuple[VideoFacts, tuple[Subtitle, ...]]:

@@ -8,10 +8,11 @@ import hashlib
 import heapq
 import json
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -29,8 +30,16 @@ from vta_stream.ports import (
 )
 from vta_stream.settings.work import DownloadSettings
 
-Probe = Callable[[Path], Awaitable[tuple[VideoFacts, tuple[Subtitle, ...]]]]
-"""The facts of a media file and the subtitles inside it; TerminalError `no_video_stream` and its kin."""
+
+class Prober(Protocol):
+    """Looks into a media file where a crash does no harm."""
+
+    async def probe(self, path: Path) -> tuple[VideoFacts, tuple[Subtitle, ...]]:
+        """The facts and the subtitles inside; TerminalError `no_video_stream` and its kin."""
+
+    async def close(self) -> None:
+        """End the children."""
+
 
 RECORD = "video.json"
 LAYOUT = 1
@@ -52,12 +61,12 @@ class DownloadStage:
     ordered = False
 
     def __init__(
-        self, store: MediaStore, sources: Mapping[Source, VideoSource], probe: Probe, settings: DownloadSettings
+        self, store: MediaStore, sources: Mapping[Source, VideoSource], prober: Prober, settings: DownloadSettings
     ) -> None:
         self.concurrency = settings.concurrency * (1 + WAITING_PER_SLOT)
         self._store = store
         self._sources = sources
-        self._probe = probe
+        self._prober = prober
         self._settings = settings
         self._slots = PrioritySlots(settings.concurrency)
         self._in_work: dict[str, tuple[asyncio.Lock, int]] = {}
@@ -72,9 +81,10 @@ class DownloadStage:
         return [await self._process(delivery.record) for delivery in deliveries]
 
     async def close(self) -> None:
-        """Stop what the sources still do."""
+        """Stop what the sources and the prober still do."""
         for source in dict.fromkeys(self._sources.values()):
             await source.close()
+        await self._prober.close()
 
     async def _process(self, request: VideoRequest) -> Outcome:
         artifact = self._store.artifact(request.video_id, self.name, self._key(request))
@@ -145,7 +155,7 @@ class DownloadStage:
         if size_bytes > self._settings.max_size_bytes:
             limit = self._settings.max_size_bytes
             raise TerminalError("too_large", f"It has {size_bytes} bytes; download.max_size_bytes allows {limit}.")
-        facts, inside = await self._probe(path)
+        facts, inside = await self._prober.probe(path)
         if facts.duration_s is not None and facts.duration_s > self._settings.max_duration_s:
             limit_s = self._settings.max_duration_s
             text = f"It is {facts.duration_s:.0f} s long; download.max_duration_s allows {limit_s:g}."
