@@ -20,7 +20,8 @@ def test_what_was_in_work_at_the_death_is_counted(tmp_path: Path) -> None:
     path = tmp_path / "state" / "crashes"
     first = CrashLedger(path)
     first.begin([A, B])
-    first.end([B])  # and here the process dies
+    first.end([B])
+    first.flush()  # and here the process dies
     second = CrashLedger(path)
     assert (second.crashes(A), second.crashes(B)) == (1, 0)
     second.begin([A])
@@ -35,6 +36,7 @@ def test_an_end_forgives(tmp_path: Path) -> None:
     ledger = CrashLedger(path)
     ledger.begin([A])
     ledger.end([A])
+    ledger.flush()
     assert CrashLedger(path).crashes(A) == 0
 
 
@@ -62,6 +64,7 @@ def test_the_same_work_twice_at_once(tmp_path: Path) -> None:
     ledger.begin([A])
     ledger.begin([A])
     ledger.end([A])
+    ledger.flush()
     assert CrashLedger(path).crashes(A) == 1
 
 

@@ -10,9 +10,10 @@ import faust
 
 from vta_stream.settings.delivery import KafkaSettings
 from vta_stream.stream.connection import BrokerConnection
+from vta_stream.stream.quick import QuietMonitor, hand_over_at_once
 
-BUFFER_MAX = 64
-POLL_RECORDS_MAX = 8
+BUFFER_MAX = 192
+POLL_RECORDS_MAX = 32
 """Faust stops polling a partition when its buffer is four fifths full, and what was polled already has to fit
 into the rest; else one full buffer stops all topics of the app."""
 
@@ -27,7 +28,7 @@ def make_app(
     `instance` is the static member's id, None for a dynamic member. The parent of `datadir` is made.
     """
     datadir.parent.mkdir(parents=True, exist_ok=True)
-    return faust.App(
+    app = faust.App(
         group,
         broker=[f"kafka://{server}" for server in connection.bootstrap_servers.split(",")],
         broker_client_id=client_id,
@@ -58,7 +59,10 @@ def make_app(
         stream_wait_empty=False,
         stream_processing_timeout=_WEEK_S,
         broker_commit_livelock_soft_timeout=_WEEK_S,
+        Monitor=QuietMonitor,
     )
+    hand_over_at_once(app.consumer)
+    return app
 
 
 def raw_topic(app: faust.App, names: Sequence[str]) -> Any:

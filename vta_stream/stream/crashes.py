@@ -10,6 +10,7 @@ from pathlib import Path
 
 FILE_BYTES_MAX = 1024 * 1024
 COUNTS_MAX = 10_000
+UNWRITTEN_MAX = 4096
 
 
 def crash_key(stage: str, topic: str, identity: str | bytes) -> str:
@@ -30,6 +31,7 @@ class CrashLedger:
         self._path = path
         self._begun: Counter[str] = Counter()
         self._crashes: dict[str, int] = {}
+        self._unwritten = ""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._read()
         for key, times in self._begun.items():
@@ -46,21 +48,34 @@ class CrashLedger:
         """Work starts. On return a crash of the process is counted against these."""
         keys = tuple(keys)
         self._begun.update(keys)
-        self._append("".join(f"+{key}\n" for key in keys))
+        self._append(self._unwritten + "".join(f"+{key}\n" for key in keys))
+        self._unwritten = ""
 
     def end(self, keys: Iterable[str]) -> None:
-        """Work ended, well or not; earlier crashes are forgiven."""
+        """Work ended, well or not; earlier crashes are forgiven.
+
+        Written with the next `begin`: a crash before that counts against this too, which costs it nothing but
+        to be worked on alone once.
+        """
         keys = tuple(keys)
         for key in keys:
             self._crashes.pop(key, None)
             self._begun[key] -= 1
             if self._begun[key] <= 0:
                 del self._begun[key]
-        self._append("".join(f"-{key}\n" for key in keys))
+        self._unwritten += "".join(f"-{key}\n" for key in keys)
+        if len(self._unwritten) > UNWRITTEN_MAX:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what has ended since the last `begin`."""
+        text, self._unwritten = self._unwritten, ""
+        self._append(text)
 
     def parole(self, key: str, crashes: int) -> None:
         """Set how often the process died with this in work: it has ended, but has not proved itself."""
         self._crashes[key] = crashes
+        self.flush()
         self._append(f"={key} {crashes}\n")
 
     def close(self) -> None:

@@ -186,6 +186,8 @@ class Worker:
             asked_s = time.monotonic()
             await asyncio.sleep(PULSE_S)
             metrics.LOOP_LAG.observe(max(0.0, time.monotonic() - asked_s - PULSE_S))
+            if self._ledger is not None:
+                self._ledger.flush()
             for agent in self._agents:
                 agent.shell.refresh_metrics()
 

@@ -80,9 +80,8 @@ class KafkaSender:
         too_large: TooLargeError | None = None
         error: BaseException | None = None
         while left:
-            results = await asyncio.gather(*(self._send_one(record) for record in left), return_exceptions=True)
             failed: list[Outgoing] = []
-            for record, result in zip(left, results, strict=True):
+            for record, result in zip(left, await self._send_all(left), strict=True):
                 if isinstance(result, TooLargeError):
                     too_large = result
                 elif isinstance(result, BaseException):
@@ -96,13 +95,23 @@ class KafkaSender:
         if too_large is not None:
             raise too_large
 
-    async def _send_one(self, record: Outgoing) -> None:
-        from aiokafka.errors import MessageSizeTooLargeError
+    async def _send_all(self, records: Sequence[Outgoing]) -> list[Any]:
+        """What the broker said of each record, or the error."""
+        from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-        try:
-            sent = await self._producer.send(
-                record.topic, record.value, key=record.key, headers=list(record.headers) or None
-            )
-            await sent
-        except MessageSizeTooLargeError as error:
-            raise TooLargeError(record) from error
+        sent: list[Any] = []
+        for record in records:
+            try:
+                headers = list(record.headers) or None
+                sent.append(await self._producer.send(record.topic, record.value, key=record.key, headers=headers))
+            except KafkaError as error:
+                sent.append(error)
+        results = []
+        for record, outcome in zip(records, sent, strict=True):
+            try:
+                results.append(outcome if isinstance(outcome, KafkaError) else await outcome)
+            except KafkaError as error:
+                results.append(error)
+            if isinstance(results[-1], MessageSizeTooLargeError):
+                results[-1] = TooLargeError(record)
+        return results

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 IN_FLIGHT_SPARE = 64
 """In flight beyond what the slots hold: being sent, or waiting for a slot."""
+SETTLING_MAX = 4
 IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024
 
 
@@ -70,6 +71,7 @@ class Shell:
         self._one_suspect = asyncio.Lock()
         self._works: dict[tuple[Partition, int], Work] = {}
         self._closing = asyncio.Event()
+        self._ended: list[tuple[Work, Ending]] = []
         self._slots: set[asyncio.Task[None]] = set()
         self._settling: set[asyncio.Task[None]] = set()
         self._pump: asyncio.Task[None] | None = None
@@ -195,7 +197,9 @@ class Shell:
                 if self.stage.ordered:
                     await self._settle(endings)
                 else:
-                    self._watch(self._settling, self._settle(endings), f"{self.stage.name} settling")
+                    self._ended += endings
+                    if len(self._settling) < SETTLING_MAX:
+                        self._watch(self._settling, self._settle_ended(), f"{self.stage.name} settling")
 
     async def _try(self, works: Sequence[Work]) -> list[tuple[Work, Ending]]:
         """Until there is a word on each work. An ordered stage is asked again in place, as often as it takes."""
@@ -240,6 +244,12 @@ class Shell:
         except TimeoutError:
             return True
         return False
+
+    async def _settle_ended(self) -> None:
+        """Settle all that has ended, together: while the broker answers, more gathers for the next turn."""
+        while self._ended:
+            endings, self._ended = self._ended, []
+            await self._settle(endings)
 
     async def _settle(self, endings: Sequence[tuple[Work, Ending]]) -> None:
         ours = [(work, ending) for work, ending in endings if not work.lost]
