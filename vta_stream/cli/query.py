@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -61,12 +62,12 @@ def _show(result: Any, form: str | None, limit: int | None) -> None:
     names = [column[0] for column in result.description or ()]
     rows = _rows(result)
     if form == "json":
-        for row in _at_most(rows, limit):
+        for row in islice(rows, limit):
             click.echo(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, default=_plain))
     elif form == "csv":
         writer = csv.writer(sys.stdout)
         writer.writerow(names)
-        for row in _at_most(rows, limit):
+        for row in islice(rows, limit):
             writer.writerow([_text(value, "") for value in row])
     else:
         _table(names, rows, 100 if limit is None else limit)
@@ -76,13 +77,6 @@ def _rows(result: Any) -> Iterator[Sequence[Any]]:
     # By way of Arrow, because DuckDB's own conversion of times wants pytz.
     for batch in result.to_arrow_reader(_ROWS_A_FETCH):
         yield from zip(*(column.to_pylist(maps_as_pydicts="lossy") for column in batch.columns), strict=True)
-
-
-def _at_most(rows: Iterator[Sequence[Any]], limit: int | None) -> Iterator[Sequence[Any]]:
-    for number, row in enumerate(rows):
-        if limit is not None and number >= limit:
-            return
-        yield row
 
 
 def _table(names: Sequence[str], rows: Iterator[Sequence[Any]], limit: int) -> None:
@@ -95,7 +89,7 @@ def _table(names: Sequence[str], rows: Iterator[Sequence[Any]], limit: int) -> N
     for name in ("column", "value") if upright else names:
         table.add_column(Text(name), overflow="fold")
     shown = 0
-    for row in _at_most(rows, limit):
+    for row in islice(rows, limit):
         cells = [Text(_cell(value)) for value in row]
         for line in zip(map(Text, names), cells, strict=True) if upright else [cells]:
             table.add_row(*line)

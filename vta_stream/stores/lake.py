@@ -19,6 +19,7 @@ TABLES_FOLDER = "tables"
 _MEMORY_LIMIT = "1GB"
 _BUSY_TIMEOUT_MS = 10_000
 _BUSY = ("database is locked", "conflict", "could not serialize", "deadlock detected")
+_UNREACHABLE = ("disk i/o error", "unable to open database file")
 _FULL = ("no space left", "file too large", "database or disk is full", "disk quota exceeded", "out of disk")
 
 
@@ -126,7 +127,8 @@ def lake_error(error: Exception) -> StageError | None:
         return TransientError("disk_full", f"no room left for the dataset: free some, it goes on by itself ({text})")
     if isinstance(error, duckdb.Error) and any(words in text.lower() for words in _BUSY):
         return TransientError("catalog_locked", f"somebody else holds the catalog: {text}")
-    if isinstance(error, duckdb.IOException | duckdb.ConnectionException | duckdb.HTTPException):
+    kinds = duckdb.IOException | duckdb.ConnectionException | duckdb.HTTPException
+    if isinstance(error, kinds) or any(words in text.lower() for words in _UNREACHABLE):
         return TransientError("catalog_io", f"the dataset's files or catalog cannot be reached: {text}")
     return None
 
