@@ -23,7 +23,8 @@ from vta_stream.media.candidates import FrameSpool
 from vta_stream.media.clock import TIME_MAX_S, Damage, Timeline, decoded_frames
 from vta_stream.media.opening import limit_picture, open_media, pick_video
 from vta_stream.media.probe import displayed_size, rotation_of
-from vta_stream.media.shots import SMALL_LONG_SIDE_PX, CutDetector, shots_between
+from vta_stream.media.shots import CutDetector, shots_between
+from vta_stream.media.shrink import Shrinker
 from vta_stream.ports import TerminalError
 from vta_stream.settings.work import SegmentSettings
 
@@ -95,6 +96,7 @@ def decode_pass(path: Path, spool: FrameSpool, settings: SegmentSettings) -> Dec
     TerminalError as `open_media` and `pick_video` raise, `no_frames` if nothing can be decoded, `damaged`
     if timestamps run beyond a day.
     """
+    cv2.setNumThreads(1)  # its pictures are too small here to be worth sharing out
     with open_media(path) as container:
         video = pick_video(container)
         limit_picture(video)
@@ -134,29 +136,17 @@ def _run(
     """The first frame's timestamp (None without frames) and each frame's time from it."""
     origin: Fraction | None = None
     times_s = array("d")
-    shrink = VideoReformatter()
-    size: tuple[int, int] | None = None
+    small = Shrinker()
     for stamp, frame in decoded_frames(container, video, damage):
         if origin is None:
             origin = stamp
         time_s = float(stamp - origin)
         if time_s > TIME_MAX_S:
             raise TerminalError("damaged", f"timestamps run to {time_s:.0f} s, beyond {TIME_MAX_S:.0f} s")
-        size = size or _small_size(frame.width, frame.height)
-        small = shrink.reformat(frame, *size, "bgr24", interpolation=Interpolation.FAST_BILINEAR, threads=1)
         times_s.append(time_s)
-        detect(_pixels(small))
+        detect(small.shrink(frame))
         sample(time_s, frame)
     return origin, times_s
-
-
-def _small_size(width: int, height: int) -> tuple[int, int]:
-    scale = min(1.0, SMALL_LONG_SIDE_PX / max(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def _pixels(frame: VideoFrame) -> npt.NDArray[np.uint8]:
-    return np.asarray(frame.to_ndarray(), dtype=np.uint8)
 
 
 class _Sampler:
@@ -174,7 +164,8 @@ class _Sampler:
         width, height = displayed_size(frame.width, frame.height, self._aspect, 0)
         scale = min(1.0, self._short_side_px / min(width, height))
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        picture = _pixels(self._shrink.reformat(frame, *size, "bgr24", interpolation=Interpolation.AREA, threads=1))
+        small = self._shrink.reformat(frame, *size, "bgr24", interpolation=Interpolation.AREA, threads=1)
+        picture = np.asarray(small.to_ndarray(), dtype=np.uint8)
         rotation_deg = rotation_of(frame)
         if rotation_deg:
             picture = np.asarray(cv2.rotate(picture, _CLOCKWISE[rotation_deg]), dtype=np.uint8)

@@ -14,9 +14,6 @@ from scenedetect.detectors import AdaptiveDetector, ContentDetector
 
 from vta_stream.domain.clip import Span
 
-SMALL_LONG_SIDE_PX = 256
-"""The detectors see frames of this size, as in PySceneDetect, to which its thresholds are tuned."""
-
 STILL_RATIO = 8.0
 STILL_MIN = 5.0
 """A change of luma by this many levels (of 255), and by this many times its four neighbours' mean, is a cut
@@ -26,7 +23,7 @@ DARK_LUMA_MIN = 4.0
 """A cut changes the luma by this many levels at least. The hue of a nearly black pixel is noise, which alone
 takes ContentDetector over its threshold (to 67 at a luma change of 1.6 in Big Buck Bunny's first fade)."""
 
-_NOMINAL_FPS = Fraction(25)
+_NOMINAL_FPS = FrameTimecode(0, Fraction(25))
 """The detectors count frames here; times are looked up by frame number, so variable rates are right."""
 
 Picture = npt.NDArray[np.uint8]
