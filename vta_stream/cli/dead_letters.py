@@ -7,7 +7,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,6 +39,7 @@ class Wanted:
 
 def _selection(function: Any) -> Any:
     for option in (
+        click.option("--dataset", is_flag=True, help="Those of the dataset, which never forgets, not the topic's."),
         click.option("--video", help="Only those of this video ID."),
         click.option("--reason", help="Only those for this reason."),
         click.option("--stage", help="Only those of this stage."),
@@ -50,24 +50,38 @@ def _selection(function: Any) -> Any:
 
 @click.group()
 def command() -> None:
-    """List, explain and retry the inputs that failed for good."""
+    """List, explain and retry the inputs that failed for good.
+
+    They lie on the topic dead-letters, and are read there. The topic forgets: Kafka's after its retention (90
+    days), the embedded broker's when its worker stops. The dataset has them all, a few seconds later: it is read
+    when no broker runs, when --dataset is given, and for IDs that the topic does not have (those begin with d).
+    """
 
 
 @command.command("list")
 @_selection
-@click.option("--limit", default=50, show_default=True, help="The newest so many.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(min=0), help="The newest so many.")
 @_JSON
 @click.pass_context
 def list_letters(
-    ctx: click.Context, stage: str | None, reason: str | None, video: str | None, limit: int, as_json: bool
+    ctx: click.Context,
+    stage: str | None,
+    reason: str | None,
+    video: str | None,
+    dataset: bool,
+    limit: int,
+    as_json: bool,
 ) -> None:
     """List the newest, and count them all by stage and reason."""
-    wanted = Wanted(stage, reason, video)
+    from vta_stream.cli.dead_letters_report import show_list
+
+    settings = ctx.obj.settings
+    found = _graves(settings, None if dataset else _connection(settings))
     counts: Counter[tuple[str, str]] = Counter()
-    newest: list[tuple[float, int, int, Grave]] = []
-    for grave in filter(wanted.takes, _graves(ctx.obj.settings)):
+    newest: list[tuple[float, int, Grave]] = []
+    for number, grave in enumerate(filter(Wanted(stage, reason, video).takes, found)):
         counts[grave.letter.stage, grave.letter.reason] += 1
-        heapq.heappush(newest, (grave.letter.failed_at_s, grave.partition, grave.offset, grave))
+        heapq.heappush(newest, (grave.letter.failed_at_s, number, grave))
         if len(newest) > limit:
             heapq.heappop(newest)
     graves = [grave for *_, grave in sorted(newest, reverse=True)]
@@ -78,7 +92,7 @@ def list_letters(
     elif not counts:
         click.echo("No dead letters.")
     else:
-        _show_list(graves, counts)
+        show_list(graves, counts)
 
 
 @command.command()
@@ -87,12 +101,15 @@ def list_letters(
 @click.pass_context
 def show(ctx: click.Context, which: tuple[str, ...], as_json: bool) -> None:
     """Explain dead letters by the IDs that `list` shows, or all of a video by the video's ID."""
-    graves = _named(which, ctx.obj.settings)
+    from vta_stream.cli.dead_letters_report import explained
+
+    settings = ctx.obj.settings
+    graves = _named(which, settings, _connection(settings))
     if as_json:
         rows = [{"id": grave.name, **asdict(grave.letter), "advice": grave.advice} for grave in graves]
         click.echo(json.dumps(rows, indent=2))
         return
-    click.echo("\n\n".join(map(_explained, graves)))
+    click.echo("\n\n".join(map(explained, graves)))
 
 
 @command.command()
@@ -108,6 +125,7 @@ def retry(
     stage: str | None,
     reason: str | None,
     video: str | None,
+    dataset: bool,
     everything: bool,
     force: bool,
     as_json: bool,
@@ -115,30 +133,19 @@ def retry(
     """Send inputs to the topic they came from again, as first attempts.
 
     Name them by ID, or choose by --stage, --reason and --video, or say --all. The dead letters stay where they
-    are; the dataset's row of a video follows what became of it last.
+    are; the dataset's row of a video follows what became of it last. While no broker runs, requests are put into
+    the journal, and inputs of later stages are refused: submit those videos again.
     """
-    from vta_stream.stream.graveyard import GraveyardError
-    from vta_stream.stream.publishing import KafkaPublisher, PublishError
-
     settings: Settings = ctx.obj.settings
     wanted = Wanted(stage, reason, video)
-    chosen = everything or wanted != Wanted(None, None, None)
-    if bool(which) == chosen:
+    if bool(which) == (everything or wanted != Wanted(None, None, None)) or (which and dataset):
         raise click.UsageError("name dead letters by ID, or choose by --stage, --reason, --video or --all")
-    graves = _named(which, settings) if which else filter(wanted.takes, _graves(settings))
-    publisher = KafkaPublisher(_connection(settings), settings.kafka.topic_prefix)
-    sent: list[str] = []
-    refused: list[str] = []
-    for grave in graves:
-        try:
-            if not force:
-                grave.check_input()
-            publisher.send([grave.again(settings.kafka.topic_prefix)])
-            sent.append(grave.name)
-        except GraveyardError as error:
-            refused.append(str(error))
-        except PublishError as error:
-            raise click.ClickException(f"{error} ({len(sent)} were sent before)") from error
+    connection = _connection(settings)
+    if which:
+        graves: Iterator[Grave] = iter(_named(which, settings, connection))
+    else:
+        graves = filter(wanted.takes, _graves(settings, None if dataset else connection))
+    sent, refused = _resend(graves, settings, connection, force)
     if as_json:
         click.echo(json.dumps({"sent": sent, "refused": refused}, indent=2))
     else:
@@ -148,94 +155,73 @@ def retry(
     ctx.exit(1 if refused else 0)
 
 
-def _connection(settings: Settings) -> BrokerConnection:
+def _resend(
+    graves: Iterator[Grave], settings: Settings, connection: BrokerConnection | None, force: bool
+) -> tuple[list[str], list[str]]:
+    """The names of those that were sent, and why each of the others was not."""
+    from vta_stream.stream.graveyard import GraveyardError, Resender
+    from vta_stream.stream.publishing import PublishError
+
+    resender = Resender(settings, connection)
+    sent: list[str] = []
+    refused: list[str] = []
+    for grave in graves:
+        try:
+            resender.send(grave, force=force)
+            sent.append(grave.name)
+        except GraveyardError as error:
+            refused.append(str(error))
+        except PublishError as error:
+            raise click.ClickException(f"{error} ({len(sent)} were sent before)") from error
+    if sent and connection is None:
+        click.echo(f"sent to {resender.place}", err=True)
+    return sent, refused
+
+
+def _connection(settings: Settings) -> BrokerConnection | None:
+    """The broker, None (and a line that says so) if none runs."""
     from vta_stream.stream.discovery import NoBrokerError, find_connection
 
     try:
         return find_connection(settings)
     except NoBrokerError as error:
-        remedy = "The dataset keeps them too: vta-stream query 'FROM dead_letters'"
-        raise click.ClickException(f"{error}. {remedy}") from error
+        click.echo(f"These are the dataset's dead letters: {error}.", err=True)
+        return None
 
 
-def _graves(settings: Settings) -> Iterator[Grave]:
-    from vta_stream.stream.graveyard import GraveyardError, read_graves
+def _graves(settings: Settings, connection: BrokerConnection | None) -> Iterator[Grave]:
+    """Those on the topic; without a connection, those of the dataset."""
+    from vta_stream.stores.letters import stored_letters
+    from vta_stream.stores.reader import DatasetError
+    from vta_stream.stream.graveyard import GraveyardError, graves_of, read_graves
 
     try:
-        for grave in read_graves(_connection(settings), settings.kafka.topic_prefix):
+        if connection is None:
+            yield from graves_of(stored_letters(settings))
+            return
+        for grave in read_graves(connection, settings.kafka.topic_prefix):
             if isinstance(grave, GraveyardError):
                 click.echo(f"passed over {grave}", err=True)
             else:
                 yield grave
     except GraveyardError as error:
+        raise click.ClickException(f"{error}. The dataset keeps them too: --dataset") from error
+    except DatasetError as error:
         raise click.ClickException(str(error)) from error
 
 
-def _named(which: tuple[str, ...], settings: Settings) -> list[Grave]:
-    found = [grave for grave in _graves(settings) if grave.name in which or grave.letter.video_id in which]
-    known = {grave.name for grave in found} | {grave.letter.video_id for grave in found}
-    missing = [name for name in which if name not in known]
+def _named(which: tuple[str, ...], settings: Settings, connection: BrokerConnection | None) -> list[Grave]:
+    """Those with these names, the topic's first, and for names that it does not have, the dataset's."""
+    found = [grave for grave in _graves(settings, connection) if grave.called(which)]
+    missing = _missing(which, found)
+    if missing and connection is not None and settings.dataset_dir.exists():
+        found += [grave for grave in _graves(settings, None) if grave.called(missing)]
+        missing = _missing(which, found)
     if missing:
         raise click.ClickException(f"no dead letter is called {', '.join(missing)}; see: vta-stream dead-letters list")
     return sorted(found, key=lambda grave: grave.letter.failed_at_s)
 
 
-def _when(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(sep=" ", timespec="seconds")
-
-
-def _show_list(graves: list[Grave], counts: Counter[tuple[str, str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for heading in ("id", "when", "stage", "reason", "video", "message"):
-        table.add_column(heading, overflow="fold" if heading in ("video", "message") else "ellipsis")
-    for grave in graves:
-        letter = grave.letter
-        row = (
-            grave.name,
-            _when(letter.failed_at_s),
-            letter.stage,
-            letter.reason,
-            letter.video_id or "",
-            letter.message,
-        )
-        # Text, not markup: messages come from strangers' sites and files.
-        table.add_row(*(Text(cell[:300]) for cell in row))
-    console = Console()
-    console.print(table)
-    for (stage, reason), count in counts.most_common():
-        console.print(f"{count:8d}  {stage}: {reason}", highlight=False, markup=False)
-
-
-def _explained(grave: Grave) -> str:
-    letter = grave.letter
-    lines = [
-        f"dead letter {grave.name}, {_when(letter.failed_at_s)}",
-        f"  stage     {letter.stage}, attempt {letter.attempt}",
-        f"  video     {letter.video_id or 'unknown'}" + (f", clip {letter.clip_id}" if letter.clip_id else ""),
-        f"  came from {letter.topic}, partition {letter.partition}, offset {letter.offset}, key {letter.key!r}",
-        f"  reason    {letter.reason} ({letter.kind})",
-        f"  message   {letter.message}",
-        f"  what now  {grave.advice}",
-        f"  retry     vta-stream dead-letters retry {grave.name}",
-        "  input" + (" (base64, since it is no UTF-8)" if letter.value_base64 else ""),
-        *(f"    {line}" for line in _pretty(letter.value).splitlines()),
-    ]
-    if letter.traceback:
-        lines += ["  traceback", *(f"    {line}" for line in letter.traceback.splitlines())]
-    return "\n".join(_plain(line) for line in lines)
-
-
-def _pretty(value: str) -> str:
-    try:
-        return json.dumps(json.loads(value), indent=2, ensure_ascii=False)
-    except ValueError:
-        return value
-
-
-def _plain(line: str) -> str:
-    """Without control characters: what strangers wrote must not steer the reader's terminal."""
-    return "".join(character if character.isprintable() or character == "\t" else "�" for character in line)
+def _missing(which: tuple[str, ...], found: list[Grave]) -> list[str]:
+    known = {grave.name for grave in found} | {grave.letter.video_id for grave in found}
+    return [name for name in which if name not in known]

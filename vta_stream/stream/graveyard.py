@@ -1,41 +1,23 @@
-"""Reading the dead letters, saying what they mean, and sending their inputs round again."""
+"""The dead letters, whether they lie on the topic or in the dataset, and sending their inputs round again."""
 
 from __future__ import annotations
 
 import base64
-import time
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from vta_stream.domain.delivery import DeadLetter
+from vta_stream.domain.request import parse_request
 from vta_stream.ports import TerminalError
+from vta_stream.settings import Settings
+from vta_stream.stream.advice import advice_for, submit_again
 from vta_stream.stream.codec import decode
 from vta_stream.stream.connection import BrokerConnection
 from vta_stream.stream.contracts import ContractError, check_record
-from vta_stream.stream.dead_letters import EXHAUSTED, UNKNOWN
 from vta_stream.stream.message import DEAD_LETTERS, Outgoing, full_topic
-
-if TYPE_CHECKING:
-    from confluent_kafka import Consumer
-
-ANSWER_S = 15.0
-
-KIND_ADVICE = {
-    "terminal": "The stage says that this can never work with this input and these settings.",
-    EXHAUSTED: "It failed too often in a way that may pass. Once the cause is gone, retry it.",
-    UNKNOWN: "Nobody foresaw this error, or the process died of it: a defect of the program. Report it with the "
-    "traceback; retry it after an update.",
-}
-REASON_ADVICE = {
-    "bad_message": "Nothing can be made of the message. Mend whatever published it, and publish it rightly.",
-    "not_allowed": "Allow the source in the settings (download.url_hosts, download.file_roots, download.youtube) if it "
-    "shall be taken, then retry it.",
-    "disk_full": "Make room, then retry it.",
-    "media_gone": "The media of this stage are not in the media store any more. Submit the video again.",
-    "media_changed": "The media are not those of the message. Submit the video again.",
-    "features_gone": "The features are not in the media store any more. Submit the video again.",
-}
+from vta_stream.stream.publishing import KafkaPublisher, publisher_for
+from vta_stream.stream.reading import ReadingError, read_topic
 
 
 class GraveyardError(Exception):
@@ -44,16 +26,14 @@ class GraveyardError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Grave:
-    """A dead letter and where it lies, which is its name: `partition:offset`."""
+    """A dead letter and its name.
+
+    On the topic that is `partition:offset`. In the dataset, which does not know where the letter lay, it is `d`
+    and eight hex digits that depend on its cluster, stage and input, and so stay the same.
+    """
 
     letter: DeadLetter
-    partition: int
-    offset: int
-
-    @property
-    def name(self) -> str:
-        """How people call it."""
-        return f"{self.partition}:{self.offset}"
+    name: str
 
     @property
     def input_value(self) -> bytes:
@@ -63,8 +43,11 @@ class Grave:
     @property
     def advice(self) -> str:
         """What a person might do."""
-        special = REASON_ADVICE.get(self.letter.reason)
-        return special or KIND_ADVICE.get(self.letter.kind, "Look at the message and the traceback.")
+        return advice_for(self.letter.kind, self.letter.reason)
+
+    def called(self, names: Collection[str]) -> bool:
+        """True if its own name or its video's ID is among the names."""
+        return self.name in names or self.letter.video_id in names
 
     def check_input(self) -> None:
         """Raise GraveyardError if sending the input again could only fail again."""
@@ -82,48 +65,59 @@ class Grave:
 
 
 def read_graves(connection: BrokerConnection, prefix: str) -> Iterator[Grave | GraveyardError]:
-    """All dead letters there are now, partition by partition; an error in the place of each unreadable one.
+    """All dead letters on the topic now, partition by partition; an error in the place of each unreadable one.
 
-    Nothing is committed, so that everybody always sees all. Raises GraveyardError if the broker or the topic
-    is not there.
+    Raises GraveyardError if the broker or the topic is not there.
     """
-    from confluent_kafka import Consumer, KafkaException, TopicPartition
-
-    topic = full_topic(prefix, DEAD_LETTERS)
-    settings = {"group.id": f"{topic}.reader", "enable.auto.commit": False, "auto.offset.reset": "earliest"}
-    consumer = Consumer({**connection.confluent_config(), **settings, "log_level": 2})
     try:
-        found = consumer.list_topics(topic, timeout=ANSWER_S).topics[topic]
-        if found.error is not None:
-            raise GraveyardError(f"{topic}: {found.error.str()}. Make the topics with: vta-stream topics apply")
-        for number in sorted(found.partitions):
-            first, end = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=ANSWER_S)
-            if first < end:
-                consumer.assign([TopicPartition(topic, number, first)])
-                yield from _read(consumer, number, first, end)
-    except KafkaException as error:
-        raise GraveyardError(f"the broker does not answer: {error.args[0].str()}") from error
-    finally:
-        consumer.close()
-
-
-def _read(consumer: Consumer, partition: int, first: int, end: int) -> Iterator[Grave | GraveyardError]:
-    """What lies in [first, end) of the partition that the consumer was just assigned."""
-    from confluent_kafka import KafkaException
-
-    heard_s = time.monotonic()
-    while first < end:
-        for message in consumer.consume(min(500, end - first), 0.5):
-            error, offset = message.error(), message.offset()
-            if error is not None:
-                raise KafkaException(error)
-            assert offset is not None
-            heard_s, first = time.monotonic(), offset + 1
-            if offset >= end:
-                return
+        for message in read_topic(connection, prefix, DEAD_LETTERS):
+            name = f"{message.partition.number}:{message.offset}"
             try:
-                yield Grave(decode(DEAD_LETTERS, message.value()), partition, offset)
+                yield Grave(decode(DEAD_LETTERS, message.value), name)
             except TerminalError as unreadable:
-                yield GraveyardError(f"{partition}:{offset}: {unreadable}")
-        if time.monotonic() - heard_s > ANSWER_S:
-            raise GraveyardError(f"the broker went silent before offset {first} of partition {partition}")
+                yield GraveyardError(f"{name}: {unreadable}")
+    except ReadingError as error:
+        raise GraveyardError(str(error)) from error
+
+
+def graves_of(stored: Iterable[tuple[str, DeadLetter]]) -> Iterator[Grave]:
+    """Those of the dataset, out of (cluster id, dead letter)."""
+    for cluster_id, letter in stored:
+        lay = (cluster_id, letter.stage, letter.topic, str(letter.partition), str(letter.offset))
+        yield Grave(letter, "d" + hashlib.sha256("\0".join(lay).encode()).hexdigest()[:8])
+
+
+class Resender:
+    """Sends inputs again: to the topic they came from, or, while no broker runs, to the journal of requests."""
+
+    def __init__(self, settings: Settings, connection: BrokerConnection | None) -> None:
+        self._settings = settings
+        self._prefix = settings.kafka.topic_prefix
+        self._kafka = KafkaPublisher(connection, self._prefix) if connection else None
+        self.place = f"the topics on {connection.bootstrap_servers}" if connection else publisher_for(settings).place
+
+    def send(self, grave: Grave, *, force: bool = False) -> None:
+        """Return once it is safe. `force` sends it even if it can only fail again.
+
+        GraveyardError if it cannot be sent, PublishError if it was not taken.
+        """
+        if not force:
+            grave.check_input()
+        if self._kafka:
+            self._kafka.send([grave.again(self._prefix)])
+        elif grave.letter.topic == "videos":
+            self._write_down(grave)
+        else:
+            video_id = grave.letter.video_id
+            remedy = submit_again(video_id) if video_id else "vta-stream submit"
+            raise GraveyardError(
+                f"{grave.name}: its input lay on {grave.letter.topic}, and there is no broker with that topic now; "
+                f"submit the video again: {remedy}"
+            )
+
+    def _write_down(self, grave: Grave) -> None:
+        try:
+            request = parse_request(grave.input_value)
+        except ValueError as error:
+            raise GraveyardError(f"{grave.name}: the journal takes no such request: {error}") from error
+        publisher_for(self._settings).publish([request])
