@@ -152,6 +152,12 @@ class Dataset(Protocol):
     def commit(self, deliveries: Sequence[Delivery[Any]]) -> Committed:
         """Add the records, exactly once; all is on disk when it returns. TransientError: nothing was added."""
 
+    def check_log_ends(self, ends: Mapping[tuple[str, str, int], int]) -> None:
+        """TerminalError if a log ends before the offset that the dataset has read it to.
+
+        `ends`: (cluster id, topic id, partition) to the offset that is written next; unknown logs are fine.
+        """
+
     def tick(self) -> bool:
         """What is due between commits: old shards sealed, small files merged. True after a maintenance."""
 

@@ -168,6 +168,7 @@ class Pipeline:
         from vta_stream.stores.dataset import LakeDataset
 
         dataset = LakeDataset(self.settings.dataset_dir, self.settings.store, self.media_store)
+        dataset.register_pipeline_version(self.version, json.dumps(pipeline_settings(self.settings), sort_keys=True))
         return StoreStage(dataset, self.media_store, self.settings.store)
 
 

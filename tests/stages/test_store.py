@@ -255,3 +255,11 @@ async def test_a_record_that_no_code_expected_is_not_lost_behind_later_ones(
     # The defect was the machine's (out of memory, say): the next try in place gets it in.
     assert await stage.process(deliveries[1:2]) == [()]
     assert rows(tmp_path, "SELECT count(*) FROM clips") == [(3,)]
+
+
+async def test_a_log_that_ends_too_early_stops_the_start(stage: StoreStage) -> None:
+    await stage.process([delivery(rejected("vid"), "clips.rejected", 9)])
+    log = ("cluster-1", "id-of-clips.rejected", 0)
+    await stage.check_log_ends({log: 10})
+    with pytest.raises(StageError, match="that log ends at 9"):
+        await stage.check_log_ends({log: 9})

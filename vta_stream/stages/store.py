@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
@@ -65,6 +65,10 @@ class StoreStage:
         await self._in_thread(self._dataset.open)
         await self._in_thread(self._sweep)
         self._ticker = asyncio.create_task(self._tick_on())
+
+    async def check_log_ends(self, ends: Mapping[tuple[str, str, int], int]) -> None:
+        """To be asked after `setup`, before the first record; see ports.Dataset."""
+        await self._in_thread(lambda: self._dataset.check_log_ends(ends))
 
     async def process(self, deliveries: Sequence[Delivery[Any]]) -> Sequence[Outcome]:
         """One commit. A TransientError is everybody's, and nothing was added; a TerminalError is one record's."""
