@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 
 from vta_stream import __version__, metrics
-from vta_stream.ports import AnyStage, StageError
+from vta_stream.ports import AnyStage, KeepsOffsets, StageError
 from vta_stream.settings import Settings
 from vta_stream.stream.agents import Agent, topics_of
 from vta_stream.stream.connection import BrokerConnection
@@ -23,7 +23,7 @@ from vta_stream.stream.producer import KafkaSender
 from vta_stream.stream.records import INPUTS, RECORDS
 from vta_stream.stream.shell import Surroundings
 from vta_stream.stream.slots import WorkerError, WorkerSlot, fingerprint, take_slot
-from vta_stream.stream.topology import TopologyError, read_topology
+from vta_stream.stream.topology import Topology, TopologyError, read_log_ends, read_topology
 from vta_stream.stream.trying import Suspects
 
 log = logging.getLogger(__name__)
@@ -130,7 +130,8 @@ class Worker:
         names = {full_topic(prefix, name) for name in read | {DEAD_LETTERS} | RECORDS.keys()}
         try:
             topology = await read_topology(self._connection, names)
-        except TopologyError as error:
+            await self._check_log_ends(topology)
+        except (TopologyError, StageError) as error:
             raise WorkerError(str(error)) from error
         client_id = f"{slot.name}@{fingerprint(state)}"
         if not self._connection.embedded:
@@ -171,6 +172,15 @@ class Worker:
                 wrong.append(f"{name} cannot start: {error}")
         if wrong:
             raise WorkerError("\n".join(wrong))
+
+    async def _check_log_ends(self, topology: Topology) -> None:
+        """A log that is shorter than what was read of it is not that log: stop before everything seems known."""
+        if self._connection.embedded:
+            return  # its logs are new with every run, and so are their ids
+        for name, stage in self._stages.items():
+            if isinstance(stage, KeepsOffsets):
+                topics = [full_topic(self._settings.kafka.topic_prefix, topic) for topic in self._inputs[name]]
+                await stage.check_log_ends(await read_log_ends(self._connection, topology, topics))
 
     async def _within(self, *ends: object) -> list[BaseException | None]:
         """Await each for `STOP_TIMEOUT_S` at most; the error of each, or None."""

@@ -71,5 +71,35 @@ def _ask(connection: BrokerConnection, names: list[str]) -> Topology:
     return Topology(cluster.cluster_id, topic_ids)
 
 
+async def read_log_ends(
+    connection: BrokerConnection, topology: Topology, topics: Iterable[str]
+) -> dict[tuple[str, str, int], int]:
+    """Of each partition of the topics (full names) the offset that is written next, by the ids of its log.
+
+    Raises TopologyError if the broker does not answer.
+    """
+    return await asyncio.to_thread(_ask_for_ends, connection, topology, sorted(topics))
+
+
+def _ask_for_ends(
+    connection: BrokerConnection, topology: Topology, topics: list[str]
+) -> dict[tuple[str, str, int], int]:
+    from confluent_kafka import KafkaException, TopicPartition
+    from confluent_kafka.admin import AdminClient, OffsetSpec
+
+    admin = AdminClient({**connection.confluent_config(), "log_level": 0})
+    try:
+        found = admin.list_topics(timeout=TIMEOUT_S).topics
+        latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        asked = {TopicPartition(name, number): latest for name in topics for number in found[name].partitions}
+        answers = admin.list_offsets(asked, request_timeout=TIMEOUT_S)
+        return {
+            (topology.cluster_id, topology.topic_ids[log.topic], log.partition): answer.result(TIMEOUT_S + 5).offset
+            for log, answer in answers.items()
+        }
+    except (KafkaException, TimeoutError) as error:
+        raise TopologyError(_unreachable(connection, error)) from error
+
+
 def _unreachable(connection: BrokerConnection, error: BaseException) -> str:
     return f"the broker at {connection.bootstrap_servers} does not answer: {error}"
