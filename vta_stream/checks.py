@@ -80,6 +80,9 @@ def check_programs(_settings: Settings) -> Iterator[Finding]:
 def check_speech_model(settings: Settings) -> Iterator[Finding]:
     """Is the Whisper model a CTranslate2 folder, or in the hub's cache?"""
     name, subject = settings.transcribe.model, "model transcribe.model"
+    if not name:
+        yield Finding(subject, "good", "not used: subtitles only")
+        return
     if Path(name).is_dir():
         missing = [file for file in ("model.bin", "config.json", "tokenizer.json") if not (Path(name) / file).is_file()]
         if missing:
