@@ -34,6 +34,7 @@ def read_topic(connection: BrokerConnection, prefix: str, name: str) -> Iterator
         "group.id": f"{topic}.reader",  # the client wants one; without a subscription it is not joined
         "enable.auto.commit": False,
         "auto.offset.reset": "earliest",
+        "isolation.level": "read_uncommitted",  # as the agents read
         # The last offsets of a log need not hold records (a transaction's marker); this tells its end all the same.
         "enable.partition.eof": True,
         "log_level": 2,
@@ -44,7 +45,7 @@ def read_topic(connection: BrokerConnection, prefix: str, name: str) -> Iterator
         if found.error is not None:
             raise ReadingError(f"{topic}: {found.error.str()}. Make the topics with: vta-stream topics apply")
         for number in sorted(found.partitions):
-            first, end = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=ANSWER_S)
+            first, end = _bounds(consumer, topic, number)
             if first < end:
                 consumer.assign([TopicPartition(topic, number, first)])
                 yield from _read(consumer, Partition(topic, number), name, end)
@@ -54,6 +55,21 @@ def read_topic(connection: BrokerConnection, prefix: str, name: str) -> Iterator
         ) from error
     finally:
         consumer.close()
+
+
+def _bounds(consumer: Consumer, topic: str, number: int) -> tuple[int, int]:
+    """The partition's first offset and its end; while it has no leader (it is new, or moves), that is waited for."""
+    from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
+    until_s = time.monotonic() + ANSWER_S
+    while True:
+        try:
+            return consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=ANSWER_S)
+        except KafkaException as error:
+            moves = error.args[0].code() in (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+            if not moves or time.monotonic() > until_s:
+                raise
+            time.sleep(0.1)
 
 
 def _read(consumer: Consumer, partition: Partition, name: str, end: int) -> Iterator[Message]:
