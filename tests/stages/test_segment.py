@@ -209,6 +209,7 @@ async def test_a_child_that_takes_too_long_is_killed(
     assert not any(store.path("vid-1").glob("segment-*/clips.json"))
 
 
+@pytest.mark.slow
 async def test_an_interrupted_attempt_is_begun_again(
     store: LocalMediaStore, children: ChildPool, shared_media: Path
 ) -> None:
