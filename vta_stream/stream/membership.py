@@ -10,14 +10,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from vta_stream.stream.connection import BrokerConnection
 from vta_stream.stream.slots import WorkerError
 
 log = logging.getLogger(__name__)
 
-REQUEST_TIMEOUT_S = 15.0
+REQUEST_TIMEOUT_MS = 15_000
+UUID_CHARACTERS = 36
 POLL_S = 2.0
 
 
@@ -29,7 +29,6 @@ class Membership:
         self._worker = worker
         self._client_id = client_id
         self._instances = instances
-        self._admin: Any = None
 
     async def wait_until_free(self, session_timeout_s: float) -> None:
         """Return when nobody else is a member under our name.
@@ -57,23 +56,28 @@ class Membership:
         )
 
     async def _other(self) -> str | None:
-        return await asyncio.to_thread(self._ask)
+        """Who else is a member under our name; None too where the broker does not say.
 
-    def _ask(self) -> str | None:
-        from confluent_kafka import KafkaException
-        from confluent_kafka.admin import AdminClient
+        Asked by aiokafka, since librdkafka aborts the process when the broker dies during this request (2.16).
+        """
+        from aiokafka.admin import AIOKafkaAdminClient
+        from aiokafka.errors import KafkaError
 
-        if self._admin is None:
-            self._admin = AdminClient({**self._connection.confluent_config(), "log_level": 0})
-        answers = self._admin.describe_consumer_groups(list(self._instances), request_timeout=REQUEST_TIMEOUT_S)
-        for group, answer in answers.items():
-            try:
-                members = answer.result(REQUEST_TIMEOUT_S + 5).members
-            except (KafkaException, TimeoutError) as error:
-                # A group that nobody has joined yet is an error to new brokers; one that is away says nothing.
-                log.debug("%s: its members are not known now: %s", group, error)
-                continue
-            for member in members:
-                if member.group_instance_id == self._instances[group] and member.client_id != self._client_id:
-                    return f"client {member.client_id} at {member.host}"
+        admin = AIOKafkaAdminClient(**self._connection.aiokafka_options(), request_timeout_ms=REQUEST_TIMEOUT_MS)
+        try:
+            async with asyncio.timeout(2 * REQUEST_TIMEOUT_MS / 1000):
+                await admin.start()
+                # One group a request: aiokafka 0.14 cannot read an answer of several.
+                answers = [await admin.describe_consumer_groups([group]) for group in self._instances]
+        except (KafkaError, OSError, TimeoutError) as error:
+            log.debug("the members of %s are not known now: %r", ", ".join(self._instances), error)
+            return None
+        finally:
+            await admin.close()
+        for instance, (answer,) in zip(self._instances.values(), answers, strict=True):
+            for member in answer.to_object()["groups"][0]["members"]:
+                # The broker names a static member by its instance's id, a hyphen and a UUID.
+                ours = member["member_id"][:-UUID_CHARACTERS] == f"{instance}-"
+                if ours and member["client_id"] != self._client_id:
+                    return f"client {member['client_id']} at {member['client_host']}"
         return None
