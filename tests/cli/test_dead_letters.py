@@ -6,14 +6,17 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from tests.builders import segmented_video, transcribed, video
 from tests.kafka_process import create_topics
 from vta_stream.cli import main
 from vta_stream.domain.delivery import DeadLetter
+from vta_stream.domain.request import parse_request
 from vta_stream.stream.codec import encode
 from vta_stream.stream.contracts import check_record
 from vta_stream.stream.embedded import EmbeddedBroker
@@ -130,25 +133,45 @@ def test_show_explains(cemetery: Cemetery) -> None:
 
 
 @pytest.mark.kafka
-def test_retry_sends_the_same_key_and_value_as_a_first_attempt(cemetery: Cemetery) -> None:
+def test_retry_publishes_the_request_again(cemetery: Cemetery) -> None:
     cemetery.bury([PRIVATE, JUNK])
     done = cemetery.run("retry", "0:0")
-    assert (done.exit_code, done.stdout) == (0, "1 inputs sent again\n")
+    assert (done.exit_code, done.stdout) == (0, "1 videos published again\n")
     ((key, value),) = cemetery.sent(1)
-    assert (key, value) == (b"dQw4w9WgXcQ", PRIVATE.value.encode())
+    assert key == b"dQw4w9WgXcQ"
+    assert value is not None
+    assert parse_request(value) == parse_request(PRIVATE.value.encode())
     check_record("videos", value)
 
 
 @pytest.mark.kafka
-def test_retry_refuses_what_can_only_fail_again_unless_forced(cemetery: Cemetery) -> None:
+@pytest.mark.parametrize(
+    ("topic", "record"),
+    [
+        ("videos.downloaded", video("vid-7")),
+        ("videos.transcribed", transcribed("vid-7", video=video("vid-7"))),
+        ("videos.done", segmented_video("vid-7")),
+    ],
+)
+def test_retry_starts_from_the_request_whatever_stage_failed(cemetery: Cemetery, topic: str, record: Any) -> None:
+    """The media of a failed video are gone, so its input alone would only fail again."""
+    cemetery.bury([replace(PRIVATE, topic=topic, video_id="vid-7", value=encode(topic, record).decode())])
+    assert cemetery.run("retry", "--all").exit_code == 0
+    ((key, value),) = cemetery.sent(1)
+    assert key == b"vid-7"
+    assert value is not None
+    assert parse_request(value) == video("vid-7").request
+
+
+@pytest.mark.kafka
+def test_retry_refuses_what_can_only_fail_again(cemetery: Cemetery) -> None:
     cemetery.bury([JUNK, PRIVATE])
     done = cemetery.run("retry", "--all", "--json")
     assert done.exit_code == 1
     answer = json.loads(done.stdout)
     assert answer["sent"] == ["0:1"]
     assert "0:0" in answer["refused"][0]
-    assert cemetery.run("retry", "--reason", "bad_message", "--force").exit_code == 0
-    assert (None, b"\xff\xfe") in cemetery.sent(2)
+    cemetery.sent(1)
 
 
 @pytest.mark.kafka
@@ -170,4 +193,7 @@ def test_on_the_embedded_broker_too(tmp_path: Path) -> None:
         cemetery = Cemetery(connection.bootstrap_servers, "vta", tmp_path)
         cemetery.bury([PRIVATE])
         assert cemetery.run("retry", "--video", "dQw4w9WgXcQ").exit_code == 0
-        assert cemetery.sent(1) == [(b"dQw4w9WgXcQ", PRIVATE.value.encode())]
+        ((key, value),) = cemetery.sent(1)
+        assert key == b"dQw4w9WgXcQ"
+        assert value is not None
+        assert parse_request(value).priority == 3

@@ -9,9 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 from confluent_kafka import Producer
 
-from tests.builders import clip
+from tests.builders import clip, segmented_video, video
 from tests.stores.lakes import Logs, dataset, dead
 from vta_stream.cli import main
+from vta_stream.domain.clip import SegmentedVideo
 from vta_stream.domain.delivery import DeadLetter
 from vta_stream.domain.request import parse_request
 from vta_stream.stream.codec import encode
@@ -33,7 +34,7 @@ CRASHED = dead(
 JUNK = dead("download", None, offset=2, value="//4=", value_base64=True, reason="bad_message")
 
 
-def _store(data: Path, *letters: DeadLetter) -> None:
+def _store(data: Path, *letters: DeadLetter | SegmentedVideo) -> None:
     lake = dataset(data)
     lake.open()
     lake.commit(Logs().deliver(*letters))
@@ -78,21 +79,33 @@ def test_show_by_id_and_by_video(data: Path) -> None:
     assert "d00000000" in missing.stderr
 
 
-def test_retry_writes_requests_into_the_journal_and_refuses_the_rest(data: Path) -> None:
+def test_retry_writes_requests_into_the_journal_and_refuses_junk(data: Path) -> None:
     done = _run(data, "retry", "--all", "--json")
     assert done.exit_code == 1
     answer = json.loads(done.stdout)
     names = _ids(_run(data, "list", "--json"))
-    assert answer["sent"] == [names["private"]]
+    assert answer["sent"] == [names["unknown"], names["private"]]
     refused = {why.partition(":")[0]: why for why in answer["refused"]}
-    assert "vta-stream submit AAAAAAAAAAA" in refused[names["unknown"]]
     assert "cannot be read" in refused[names["bad_message"]]
     assert "a worker reads when it starts" in done.stderr
-    (entry,) = Journal(journal_file(data)).read(0)
-    assert parse_request(entry.value).priority == 3
-    forced = _run(data, "retry", names["bad_message"], "--force")
-    assert forced.exit_code == 1
-    assert "the journal takes no such request" in forced.stderr
+    clips_video, private = (parse_request(entry.value) for entry in Journal(journal_file(data)).read(0))
+    assert clips_video == parse_request(b"AAAAAAAAAAA"), "an ID of YouTube's is its own request"
+    assert private.priority == 3
+
+
+def test_a_clips_video_is_looked_up_in_the_dataset(tmp_path: Path) -> None:
+    lost = clip("talk-1")
+    letter = dead(
+        "score", "talk-1", lost.clip_id, topic="clips.segmented", value=encode("clips.segmented", lost).decode()
+    )
+    _store(tmp_path, letter)
+    refused = _run(tmp_path, "retry", "--all")
+    assert refused.exit_code == 1
+    assert "does not know the URL of talk-1" in refused.stderr
+    _store(tmp_path, segmented_video("talk-1"))
+    assert _run(tmp_path, "retry", "--all").exit_code == 0
+    (entry,) = Journal(journal_file(tmp_path)).read(0)
+    assert parse_request(entry.value).url == video("talk-1").request.url
 
 
 def test_without_a_broker_and_without_a_dataset(tmp_path: Path) -> None:
@@ -113,4 +126,4 @@ def test_a_new_embedded_broker_has_forgotten_and_the_dataset_has_not(data: Path)
         shown = json.loads(_run(data, "show", "0:0", stored["private"], "--json").stdout)
         assert {letter["reason"] for letter in shown} == {"removed", "private"}
         done = _run(data, "retry", stored["unknown"])
-        assert (done.exit_code, done.stdout) == (0, "1 inputs sent again\n")
+        assert (done.exit_code, done.stdout) == (0, "1 videos published again\n")

@@ -116,7 +116,6 @@ def show(ctx: click.Context, which: tuple[str, ...], as_json: bool) -> None:
 @click.argument("which", nargs=-1, metavar="[ID...]")
 @_selection
 @click.option("--all", "everything", is_flag=True, help="All that the other options leave.")
-@click.option("--force", is_flag=True, help="Send inputs too that cannot be read.")
 @_JSON
 @click.pass_context
 def retry(
@@ -127,14 +126,13 @@ def retry(
     video: str | None,
     dataset: bool,
     everything: bool,
-    force: bool,
     as_json: bool,
 ) -> None:
-    """Send inputs to the topic they came from again, as first attempts.
+    """Publish the videos of dead letters again, as first attempts.
 
-    Name them by ID, or choose by --stage, --reason and --video, or say --all. The dead letters stay where they
-    are; the dataset's row of a video follows what became of it last. While no broker runs, requests are put into
-    the journal, and inputs of later stages are refused: submit those videos again.
+    Name them by ID, or choose by --stage, --reason and --video, or say --all. Whatever stage failed, it starts
+    from the request, since the media of a failed video are gone; what the dataset holds already is not added
+    again. The dead letters stay where they are; the dataset's row of a video follows what became of it last.
     """
     settings: Settings = ctx.obj.settings
     wanted = Wanted(stage, reason, video)
@@ -145,36 +143,36 @@ def retry(
         graves: Iterator[Grave] = iter(_named(which, settings, connection))
     else:
         graves = filter(wanted.takes, _graves(settings, None if dataset else connection))
-    sent, refused = _resend(graves, settings, connection, force)
+    sent, refused = _resend(graves, settings)
     if as_json:
         click.echo(json.dumps({"sent": sent, "refused": refused}, indent=2))
     else:
         for why in refused:
             click.echo(f"refused {why}", err=True)
-        click.echo(f"{len(sent)} inputs sent again")
+        click.echo(f"{len(sent)} videos published again")
     ctx.exit(1 if refused else 0)
 
 
-def _resend(
-    graves: Iterator[Grave], settings: Settings, connection: BrokerConnection | None, force: bool
-) -> tuple[list[str], list[str]]:
+def _resend(graves: Iterator[Grave], settings: Settings) -> tuple[list[str], list[str]]:
     """The names of those that were sent, and why each of the others was not."""
-    from vta_stream.stream.graveyard import GraveyardError, Resender
-    from vta_stream.stream.publishing import PublishError
+    from vta_stream.stores.letters import stored_request
+    from vta_stream.stores.reader import DatasetError
+    from vta_stream.stream.graveyard import GraveyardError
+    from vta_stream.stream.publishing import PublishError, publisher_for
 
-    resender = Resender(settings, connection)
+    publisher = publisher_for(settings)
     sent: list[str] = []
     refused: list[str] = []
     for grave in graves:
         try:
-            resender.send(grave, force=force)
+            publisher.publish([grave.request(lambda video_id: stored_request(settings, video_id))])
             sent.append(grave.name)
-        except GraveyardError as error:
+        except (GraveyardError, DatasetError) as error:
             refused.append(str(error))
         except PublishError as error:
             raise click.ClickException(f"{error} ({len(sent)} were sent before)") from error
-    if sent and connection is None:
-        click.echo(f"sent to {resender.place}", err=True)
+    if sent:
+        click.echo(f"sent to {publisher.place}", err=True)
     return sent, refused
 
 

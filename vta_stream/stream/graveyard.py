@@ -1,22 +1,23 @@
-"""The dead letters, whether they lie on the topic or in the dataset, and sending their inputs round again."""
+"""The dead letters, on the topic or in the dataset, and the requests that lead to their inputs again."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from vta_stream.domain.clip import SegmentedVideo
 from vta_stream.domain.delivery import DeadLetter
+from vta_stream.domain.ids import YOUTUBE_ID
 from vta_stream.domain.request import parse_request
+from vta_stream.domain.transcript import TranscribedVideo
+from vta_stream.domain.video import Video, VideoRequest
 from vta_stream.ports import TerminalError
-from vta_stream.settings import Settings
-from vta_stream.stream.advice import advice_for, submit_again
+from vta_stream.stream.advice import advice_for
 from vta_stream.stream.codec import decode
 from vta_stream.stream.connection import BrokerConnection
-from vta_stream.stream.contracts import ContractError, check_record
-from vta_stream.stream.message import DEAD_LETTERS, Outgoing, full_topic
-from vta_stream.stream.publishing import KafkaPublisher, publisher_for
+from vta_stream.stream.message import DEAD_LETTERS
 from vta_stream.stream.reading import ReadingError, read_topic
 
 
@@ -49,18 +50,23 @@ class Grave:
         """True if its own name or its video's ID is among the names."""
         return self.name in names or self.letter.video_id in names
 
-    def check_input(self) -> None:
-        """Raise GraveyardError if sending the input again could only fail again."""
-        try:
-            check_record(self.letter.topic, self.input_value)
-        except ContractError as error:
-            raise GraveyardError(f"{self.name}: its input cannot be read, so it would fail again: {error}") from error
+    def request(self, known: Callable[[str], VideoRequest | None]) -> VideoRequest:
+        """The request that leads to this input again; `known` looks one up by the video's ID.
 
-    def again(self, prefix: str) -> Outgoing:
-        """The input, for the topic it came from: the same key and value, and a first attempt."""
-        key = self.letter.key
-        return Outgoing(
-            full_topic(prefix, self.letter.topic), key.encode() if key is not None else None, self.input_value
+        A failed video's media are gone, so whatever stage failed, it starts from the request. What the dataset
+        holds already is not added again. GraveyardError if there is no telling what was asked for.
+        """
+        try:
+            record = decode(self.letter.topic, self.input_value)
+        except TerminalError as error:
+            raise GraveyardError(f"{self.name}: its input cannot be read, so it would fail again: {error}") from error
+        found = _request_in(record) or known(record.video_id)
+        if found is not None:
+            return found
+        if YOUTUBE_ID.fullmatch(record.video_id):
+            return parse_request(record.video_id.encode())
+        raise GraveyardError(
+            f"{self.name}: the dataset does not know the URL of {record.video_id} (yet); submit it: vta-stream submit URL"
         )
 
 
@@ -87,37 +93,14 @@ def graves_of(stored: Iterable[tuple[str, DeadLetter]]) -> Iterator[Grave]:
         yield Grave(letter, "d" + hashlib.sha256("\0".join(lay).encode()).hexdigest()[:8])
 
 
-class Resender:
-    """Sends inputs again: to the topic they came from, or, while no broker runs, to the journal of requests."""
-
-    def __init__(self, settings: Settings, connection: BrokerConnection | None) -> None:
-        self._settings = settings
-        self._prefix = settings.kafka.topic_prefix
-        self._kafka = KafkaPublisher(connection, self._prefix) if connection else None
-        self.place = f"the topics on {connection.bootstrap_servers}" if connection else publisher_for(settings).place
-
-    def send(self, grave: Grave, *, force: bool = False) -> None:
-        """Return once it is safe. `force` sends it even if it can only fail again.
-
-        GraveyardError if it cannot be sent, PublishError if it was not taken.
-        """
-        if not force:
-            grave.check_input()
-        if self._kafka:
-            self._kafka.send([grave.again(self._prefix)])
-        elif grave.letter.topic == "videos":
-            self._write_down(grave)
-        else:
-            video_id = grave.letter.video_id
-            remedy = submit_again(video_id) if video_id else "vta-stream submit"
-            raise GraveyardError(
-                f"{grave.name}: its input lay on {grave.letter.topic}, and there is no broker with that topic now; "
-                f"submit the video again: {remedy}"
-            )
-
-    def _write_down(self, grave: Grave) -> None:
-        try:
-            request = parse_request(grave.input_value)
-        except ValueError as error:
-            raise GraveyardError(f"{grave.name}: the journal takes no such request: {error}") from error
-        publisher_for(self._settings).publish([request])
+def _request_in(record: object) -> VideoRequest | None:
+    match record:
+        case VideoRequest():
+            return record
+        case Video():
+            return record.request
+        case TranscribedVideo():
+            return record.video.request
+        case SegmentedVideo():
+            return record.transcribed.video.request
+    return None
