@@ -84,11 +84,11 @@ def test_retry_writes_requests_into_the_journal_and_refuses_junk(data: Path) -> 
     assert done.exit_code == 1
     answer = json.loads(done.stdout)
     names = _ids(_run(data, "list", "--json"))
-    assert answer["sent"] == [names["unknown"], names["private"]]
+    assert answer["sent"] == [names["private"], names["unknown"]]
     refused = {why.partition(":")[0]: why for why in answer["refused"]}
     assert "cannot be read" in refused[names["bad_message"]]
     assert "a worker reads when it starts" in done.stderr
-    clips_video, private = (parse_request(entry.value) for entry in Journal(journal_file(data)).read(0))
+    private, clips_video = (parse_request(entry.value) for entry in Journal(journal_file(data)).read(0))
     assert clips_video == parse_request(b"AAAAAAAAAAA"), "an ID of YouTube's is its own request"
     assert private.priority == 3
 

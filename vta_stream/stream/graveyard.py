@@ -66,7 +66,7 @@ class Grave:
         if YOUTUBE_ID.fullmatch(record.video_id):
             return parse_request(record.video_id.encode())
         raise GraveyardError(
-            f"{self.name}: the dataset does not know the URL of {record.video_id} (yet); submit it: vta-stream submit URL"
+            f"{self.name}: the dataset does not know the URL of {record.video_id} (yet); use: vta-stream submit URL"
         )
 
 
