@@ -18,10 +18,12 @@ def kcat(address: str, topic: str, values: Iterable[bytes]) -> None:
     subprocess.run(command, input=b"".join(value + b"\n" for value in values), check=True, timeout=60)
 
 
-def everything(address: str, prefix: str) -> dict[str, list[tuple[bytes | None, bytes | None]]]:
-    """Contract's name -> (key, value) of every record that is there now."""
+def everything(
+    address: str, prefix: str, names: Iterable[str] | None = None
+) -> dict[str, list[tuple[bytes | None, bytes | None]]]:
+    """Contract's name -> (key, value) of every record that is there now; of all topics, or of those named."""
     consumer = Consumer({"bootstrap.servers": address, "group.id": f"{prefix}.tests", "log_level": 2})
-    found = {name: _records(consumer, contract.topic(prefix)) for name, contract in contracts().items()}
+    found = {name: _records(consumer, contracts()[name].topic(prefix)) for name in names or contracts()}
     consumer.close()
     return found
 
