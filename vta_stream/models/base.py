@@ -94,12 +94,12 @@ class ModelLoader:
 
     def _locate(self, model: ModelSettings, missing: Missing) -> tuple[str, str | None, dict[str, Any], str]:
         """Name for open_clip, weights file, preprocessing of a tag, and the identity that gets recorded."""
-        import open_clip
-
         name = resolve(model.name)
         if name.startswith(LOCAL):
             folder = Path(name.removeprefix(LOCAL))
             return name, None, {}, f"{folder.name}@{_digest(folder / CONFIG, *_weights_in(folder, missing))}"
+        import open_clip  # takes seconds, which nobody shall wait to hear that a folder is missing
+
         if name.startswith(HUB):
             folder = self._snapshot(name.removeprefix(HUB), model.revision)
             _weights_in(folder, missing)

@@ -44,9 +44,10 @@ class CaptionStage(ClipBatchStage):
 
     def load(self) -> None:
         """Set up all captioners, and the model that says how well captions fit."""
-        self.models.image_text().setup()
+        # Captioners first: that the other model is missing is told by score and embed too.
         for captioner in self._captioners.values():
             captioner.setup(self.models)
+        self.models.image_text().setup()
 
     def work(self, deliveries: Sequence[Delivery[Clip]], batch: ClipBatch) -> Sequence[Outcome]:
         """Write, match, judge."""

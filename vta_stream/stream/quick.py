@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import types
 from collections.abc import Coroutine, Generator
 from typing import Any
@@ -16,6 +17,7 @@ def _nothing(*_: Any, **__: Any) -> None:
 class QuietMonitor(faust.Monitor):
     """Faust's statistics, without those of single messages: ours are in metrics.py."""
 
+    logger = logging.getLogger("faust.quick")  # else its comings and goings are told as if they were ours
     on_message_in = _nothing
     on_message_out = _nothing
     on_stream_event_in = _nothing
