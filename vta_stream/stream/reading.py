@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 ANSWER_S = 15.0
 RECORDS_A_FETCH = 500
+FETCH_WAIT_MS = 20
 
 
 class ReadingError(Exception):
@@ -37,6 +38,8 @@ def read_topic(connection: BrokerConnection, prefix: str, name: str) -> Iterator
         "isolation.level": "read_uncommitted",  # as the agents read
         # The last offsets of a log need not hold records (a transaction's marker); this tells its end all the same.
         "enable.partition.eof": True,
+        # Every step waits for the fetch before it, which at the end of a log is as long as the broker may hold it.
+        "fetch.wait.max.ms": FETCH_WAIT_MS,
         "log_level": 2,
     }
     consumer = Consumer({**connection.confluent_config(), **settings})
@@ -48,7 +51,7 @@ def read_topic(connection: BrokerConnection, prefix: str, name: str) -> Iterator
             first, end = _bounds(consumer, topic, number)
             if first < end:
                 consumer.assign([TopicPartition(topic, number, first)])
-                yield from _read(consumer, Partition(topic, number), name, end)
+                yield from _read(consumer, Partition(topic, number), name, first, end)
     except KafkaException as error:
         raise ReadingError(
             f"the broker at {connection.bootstrap_servers} does not answer: {error.args[0].str()}"
@@ -72,20 +75,22 @@ def _bounds(consumer: Consumer, topic: str, number: int) -> tuple[int, int]:
             time.sleep(0.1)
 
 
-def _read(consumer: Consumer, partition: Partition, name: str, end: int) -> Iterator[Message]:
-    """What lies before `end` in the partition that the consumer was just assigned."""
+def _read(consumer: Consumer, partition: Partition, name: str, first: int, end: int) -> Iterator[Message]:
+    """What lies in [first, end) of the partition that the consumer was just assigned."""
     from confluent_kafka import KafkaError, KafkaException
 
     heard_s = time.monotonic()
+    left = end - first
     while True:
-        for message in consumer.consume(RECORDS_A_FETCH, 0.5):
+        # No more than are left: it would wait for those that do not come.
+        for message in consumer.consume(min(RECORDS_A_FETCH, left), 0.5):
             error, offset = message.error(), message.offset()
             if error is not None and error.code() == KafkaError._PARTITION_EOF:
                 return
             if error is not None:
                 raise KafkaException(error)
             assert offset is not None
-            heard_s = time.monotonic()
+            heard_s, left = time.monotonic(), end - offset - 1
             if offset >= end:
                 return
             origin = Origin(name, partition.number, offset)
