@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import yaml
@@ -126,7 +126,7 @@ class Daemon:
         self.process.kill()
         self.process.wait()
 
-    def fail(self, why: str) -> Any:
+    def fail(self, why: str) -> NoReturn:
         """Fail the test with the end of the log."""
         pytest.fail(f"{why}; the end of {self.log}:\n{self.told(LOG_LINES)}", pytrace=False)
 

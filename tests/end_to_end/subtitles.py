@@ -36,7 +36,7 @@ def read_srt(text: str, dropped: str = "") -> list[Line]:
 def agreeing(words: Iterable[dict[str, float | str]], lines: Sequence[Line]) -> list[str]:
     """The words of the subtitles that `words` holds, in order; fails if one is not there, or not in its cue's time."""
     waiting = [(line, word) for line in lines for word in line.words]
-    found = []
+    found: list[str] = []
     for word in words:
         at = next((index for index, (_, text) in enumerate(waiting) if text == word["text"]), None)
         assert at is not None, f"{word} is not in the subtitles after {' '.join(found[-3:])!r}"

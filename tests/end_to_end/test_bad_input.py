@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import pytest
 from click.testing import CliRunner
 
 from tests.end_to_end.bad_files import LENGTH_S, make_bad_files
-from tests.end_to_end.daemon import Daemon, running, write_settings
+from tests.end_to_end.daemon import running, write_settings
 from tests.end_to_end.wire import everything, kcat
 from vta_stream.cli import main
+from vta_stream.settings import load_settings
 from vta_stream.stores.reader import open_reader
 from vta_stream.stream.contracts import ContractError, check_record
 from vta_stream.toyworld.server import ToyServer
@@ -54,13 +56,13 @@ NO_CLIPS = {"phone": "too_short", "short_ten_bit": "too_short"}
 class Run:
     """What is left of one run of the daemon on everything that is bad."""
 
-    daemon: Daemon
+    settings_file: Path
     records: dict[str, list[tuple[bytes | None, bytes | None]]]
     seen: dict[str, int]
     exit_code: int
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
-        with open_reader(self.daemon.settings) as lake:
+        with open_reader(load_settings(self.settings_file, {})) as lake:
             return list(lake.execute(sql).to_arrow_table().to_pylist())
 
     def video(self, name: str) -> dict[str, Any]:
@@ -82,7 +84,7 @@ class Run:
 
     def print(self, *arguments: str) -> str:
         """What `vta-stream dead-letters` prints."""
-        arguments = ("-s", str(self.daemon.settings_file), "dead-letters", *arguments)
+        arguments = ("-s", str(self.settings_file), "dead-letters", *arguments)
         return CliRunner().invoke(main, arguments, catch_exceptions=False).output
 
 
@@ -119,11 +121,14 @@ def _requests(server: ToyServer, shared_media: Path, made: dict[str, Path]) -> l
 
 
 @pytest.fixture(scope="module")
-def run(kafka: str, tiny_models: Path, shared_media: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(once: Callable[..., Run], kafka: str, tiny_models: Path, shared_media: Path) -> Run:
     """Everything at once through one daemon."""
-    folder = tmp_path_factory.mktemp("bad")
+    return once("bad", partial(_make_run, kafka, tiny_models, shared_media))
+
+
+def _make_run(kafka: str, tiny_models: Path, shared_media: Path, folder: Path) -> Run:
     made = make_bad_files(folder / "media")
-    prefix = f"{folder.name}-{folder.parent.name}"
+    prefix = "e2e-bad"
     settings_file = write_settings(
         folder,
         tiny_models,
@@ -144,7 +149,7 @@ def run(kafka: str, tiny_models: Path, shared_media: Path, tmp_path_factory: pyt
         daemon.until("the junk is in", lambda: len(daemon.rows(nameless)) == len(JUNK))
         seen = {name: server.count(f"status/{name}/plain.mp4") for name in ("429", "500")}
         exit_code = daemon.interrupt()
-    return Run(daemon, everything(kafka, prefix), seen, exit_code)
+    return Run(settings_file, everything(kafka, prefix), seen, exit_code)
 
 
 def test_it_goes_on_to_a_good_end(run: Run) -> None:

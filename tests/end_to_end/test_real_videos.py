@@ -8,7 +8,9 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,15 +79,18 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def run(kafka: str, tiny_models: Path, shared_media: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(once: Callable[..., Run], kafka: str, tiny_models: Path, shared_media: Path) -> Run:
     """All the videos, and Sintel's trailer once more with its subtitles beside it, through one daemon."""
-    folder = tmp_path_factory.mktemp("real")
+    return once("real", partial(_make_run, kafka, tiny_models, shared_media))
+
+
+def _make_run(kafka: str, tiny_models: Path, shared_media: Path, folder: Path) -> Run:
     (folder / "media").mkdir()
     titled = folder / "media" / "sintel_with_subtitles.mp4"
     shutil.copyfile(shared_media / "video" / "sintel_trailer_480p_en.mp4", titled)
     titled.with_suffix(".en.srt").write_text(SINTEL_SRT, encoding="utf-8")
     files = {path.name: path for path in [*sorted((shared_media / "video").iterdir()), titled]}
-    prefix = folder.name + "e2e"
+    prefix = "e2e-real"
     settings_file = write_settings(
         folder,
         tiny_models,
