@@ -91,6 +91,8 @@ def untrue_call(words: list[str]) -> str | None:
     for word in rest:
         for option in (parameter for parameter in command.params if isinstance(parameter, click.Option)):
             known |= dict.fromkeys((*option.opts, *option.secondary_opts), not (option.is_flag or option.count))
+        if word == "-":
+            continue  # standard input
         if word.startswith("-"):
             name, _, value = word.partition("=")
             if name not in known:

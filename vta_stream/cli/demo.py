@@ -123,11 +123,11 @@ def _watch(
         while time.monotonic() < until_s:
             status = read_status(settings)
             live.update(render(status), refresh=True)
+            if not queried and status.funnel.get("clips accepted", 0):
+                queried = json.loads(_vta_stream(corpus, "query", "--json", QUERY))
             ended = status.funnel.get("videos done", 0) + status.funnel.get("videos failed", 0)
             if ended >= count:
                 return queried
-            if not queried and status.funnel.get("clips accepted", 0):
-                queried = json.loads(_vta_stream(corpus, "query", "--json", QUERY))
             if worker.poll() is not None:
                 raise click.ClickException(f"the worker ended; its log says why: {corpus.folder / 'worker.log'}")
             time.sleep(0.5)
