@@ -71,6 +71,18 @@ def test_a_rewind_below_the_commit_is_told_apart_from_a_redelivery() -> None:
     assert acks.arrive(P0, 0, 0.0) is Seen.NEW
 
 
+def test_a_commit_that_lands_after_a_rebalance_is_no_rewind() -> None:
+    """What is kept is read again from the commit of then, which may be older than the one of now."""
+    acks = OrderedAcks()
+    assert acks.arrive(P0, 1, 0.0) is Seen.NEW
+    acks.finish(P0, 1)
+    acks.rebalance()
+    acks.confirm(acks.take_commits())
+    assert acks.arrive(P0, 1, 0.0) is Seen.FINISHED
+    assert acks.arrive(P0, 2, 0.0) is Seen.NEW
+    assert acks.arrive(P0, 1, 0.0) is Seen.REWOUND, "nobody rebalanced since: the topic was made anew"
+
+
 class AcksMachine(RuleBasedStateMachine):
     """Any order of arrivals, ends, rebalances and commits against a plain model of one partition."""
 
@@ -114,6 +126,7 @@ class AcksMachine(RuleBasedStateMachine):
 
     @rule(kept=st.booleans())
     def rebalance(self, kept: bool) -> None:
+        self.acks.rebalance()
         if not kept:
             self.acks.forget([P0])
             self.working.clear()

@@ -73,6 +73,31 @@ async def test_a_batch_is_what_comes_within_the_wait() -> None:
     assert await intake.next_batch() == []
 
 
+async def test_several_slots_that_wait_are_served_in_one_turn_of_the_loop() -> None:
+    intake = Intake(batch_max=1, batch_wait_s=0)
+    slots = [asyncio.create_task(intake.next_batch()) for _ in range(3)]
+    await asyncio.sleep(0)
+    for offset in range(4):
+        intake.put(work(offset))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert all(slot.done() for slot in slots)
+    assert [slot.result()[0].message.offset for slot in slots] == [0, 1, 2]
+    assert len(intake) == 1
+
+
+async def test_a_batch_of_a_slot_that_is_cancelled_goes_back_to_the_front() -> None:
+    intake = Intake(batch_max=2, batch_wait_s=60)
+    slot = asyncio.create_task(intake.next_batch())
+    await asyncio.sleep(0)
+    for offset in range(3):
+        intake.put(work(offset))
+    slot.cancel()
+    await asyncio.wait([slot])
+    assert slot.cancelled()
+    assert [item.message.offset for item in await intake.next_batch()] == [0, 1]
+
+
 async def test_a_close_ends_the_wait_for_more() -> None:
     intake = Intake(batch_max=3, batch_wait_s=60)
     waiting = asyncio.create_task(intake.next_batch())

@@ -32,7 +32,9 @@ class _Window:
     next_offset: int | None = None
     """What to commit: every offset seen below it is finished. None before the first finished one."""
     confirmed: int = 0
-    """What the broker is known to have committed; a rebalance never goes back behind it."""
+    """What the broker is known to have committed."""
+    read_again_from: int | None = None
+    """Since a rebalance, until something new arrives: records from here on may come again, and mean nothing."""
     dirty: bool = False
     unfinished: dict[int, float] = field(default_factory=dict)
     """In ascending order of offset; the value is the record's time (Unix seconds)."""
@@ -55,7 +57,7 @@ class OrderedAcks:
     def arrive(self, partition: Partition, offset: int, timestamp_s: float) -> Seen:
         """Take note of a record. Only a NEW one has to be worked on; before REWOUND, nothing is taken note of."""
         window = self._windows.setdefault(partition, _Window())
-        if offset < window.confirmed:
+        if offset < window.confirmed and (window.read_again_from is None or offset < window.read_again_from):
             return Seen.REWOUND
         if offset in window.unfinished:
             return Seen.IN_WORK
@@ -64,6 +66,7 @@ class OrderedAcks:
             window.dirty = window.next_offset is not None
             return Seen.FINISHED
         window.last_seen = offset
+        window.read_again_from = None
         window.unfinished[offset] = timestamp_s
         return Seen.NEW
 
@@ -80,6 +83,12 @@ class OrderedAcks:
             window.finished.difference_update(done)
             window.next_offset = max(done) + 1
             window.dirty = True
+
+    def rebalance(self) -> None:
+        """A rebalance begins: what is kept is read again from what the broker has by now, or a later commit."""
+        for window in self._windows.values():
+            if window.read_again_from is None:
+                window.read_again_from = window.confirmed
 
     def forget(self, partitions: Iterable[Partition]) -> None:
         """These partitions are somebody else's now."""

@@ -149,6 +149,7 @@ class Agent:
     async def _on_revoked(self, *_: Any, **__: Any) -> None:
         """A rebalance begins. Most partitions come back in a moment, so their work goes on until we know."""
         metrics.REBALANCES.labels(self.stage.name).inc()
+        self.shell.acks.rebalance()
         await self._commit()
 
     async def _on_assigned(self, _app: Any, /, *arguments: Any, **_: Any) -> None:

@@ -96,50 +96,81 @@ class Room:
 
 
 class Intake:
-    """The queue before the slots. A batch is filled by one slot at a time, so that batches get full."""
+    """The queue before the slots.
+
+    A slot that waits is handed its batch at once, by whoever brings the last work of it: with a lock in between,
+    each handing over would cost a turn of the event loop, and a busy loop turns some hundred times a second.
+    """
 
     def __init__(self, batch_max: int, batch_wait_s: float) -> None:
         self._batch_max = batch_max
         self._batch_wait_s = batch_wait_s
         self._queue: deque[Work] = deque()
-        self._arrived = asyncio.Event()
-        self._filling = asyncio.Lock()
+        self._slots: deque[asyncio.Future[list[Work]]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
     def put(self, work: Work) -> None:
         """Queue one; bounded by the Room that it came through."""
         self._queue.append(work)
-        self._arrived.set()
+        self._deal()
 
     def close(self) -> list[Work]:
         """No more batches. Returns what was not begun."""
         self._closed = True
-        self._arrived.set()
+        self._stop_timer()
+        while self._slots:
+            self._hand([])
         left = list(self._queue)
         self._queue.clear()
         return left
 
     async def next_batch(self) -> list[Work]:
-        """The next works in order: as many as there are within `batch_wait_s` of the first, up to `batch_max`.
+        """The next works in order: up to `batch_max`, as many as come while the first slot waits `batch_wait_s`.
 
         Empty once the intake is closed.
         """
-        async with self._filling:
-            while not self._queue and not self._closed:
-                self._arrived.clear()
-                await self._arrived.wait()
-            if len(self._queue) < self._batch_max and self._batch_wait_s > 0:
-                await self._fill()
-            return [self._queue.popleft() for _ in range(min(self._batch_max, len(self._queue)))]
-
-    async def _fill(self) -> None:
+        if self._closed:
+            return []
+        slot: asyncio.Future[list[Work]] = asyncio.get_running_loop().create_future()
+        self._slots.append(slot)
+        self._deal()
         try:
-            async with asyncio.timeout(self._batch_wait_s):
-                while len(self._queue) < self._batch_max and not self._closed:
-                    self._arrived.clear()
-                    await self._arrived.wait()
-        except TimeoutError:
-            return
+            return await slot
+        except asyncio.CancelledError:
+            if slot.done() and not slot.cancelled():
+                self._queue.extendleft(reversed(slot.result()))
+                self._deal()
+            raise
+
+    def _deal(self) -> None:
+        """Hand out all batches that are full, and begin to wait for the rest of one that is not."""
+        while self._slots and self._queue:
+            if len(self._queue) < self._batch_max and self._batch_wait_s > 0:
+                if self._timer is None:
+                    self._timer = asyncio.get_running_loop().call_later(self._batch_wait_s, self._hand_rest)
+                return
+            self._stop_timer()
+            self._hand([self._queue.popleft() for _ in range(min(self._batch_max, len(self._queue)))])
+
+    def _hand_rest(self) -> None:
+        self._timer = None
+        if self._slots and self._queue:
+            self._hand([self._queue.popleft() for _ in range(min(self._batch_max, len(self._queue)))])
+        self._deal()
+
+    def _hand(self, batch: list[Work]) -> None:
+        while self._slots:
+            slot = self._slots.popleft()
+            if not slot.done():  # else its waiter was cancelled
+                slot.set_result(batch)
+                return
+        self._queue.extendleft(reversed(batch))
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def __len__(self) -> int:
         return len(self._queue)
