@@ -25,8 +25,6 @@ log = logging.getLogger(__name__)
 COMMIT_INTERVAL_S = 1.0
 COMMIT_TIMEOUT_S = 30.0
 LAG_TIMEOUT_S = 10.0
-TAKEN_A_TURN = 32
-"""So many messages are taken before others get a turn of the loop; they are only noted and queued here."""
 
 
 def topics_of(stage: str, inputs: Iterable[str]) -> tuple[str, ...]:
@@ -136,19 +134,8 @@ class Agent:
             self.shell.failed.set_exception(task.exception() or RuntimeError(task.get_name()))
 
     async def _consume(self, stream: Any) -> None:
-        """Take what the stream's channel has, straight from its queue.
-
-        Iterating over the stream costs a turn of the event loop for every message (`sleep(0)` in Faust's
-        `StreamIterator.next`), and all agents of a worker share the loop.
-        """
-        await stream.noack().maybe_start()
-        queue, taken = stream.channel.queue, 0
-        while True:
-            event = await queue.get()
+        async for event in stream.noack().events():
             await self.shell.take(self._message(event.message))
-            taken += 1
-            if taken % TAKEN_A_TURN == 0:
-                await asyncio.sleep(0)
 
     def _message(self, raw: Any) -> Message:
         partition = Partition(raw.topic, raw.partition)
