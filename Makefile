@@ -32,8 +32,9 @@ kafka-stop: ## stop it; its data stays
 
 ##  work on it
 .PHONY: test
-test: setup ## all tests, with a real Kafka and a real Prometheus (ARGS=… goes to pytest)
+test: setup ## all tests, with a real Kafka, Prometheus, PostgreSQL and S3 server (ARGS=… goes to pytest)
 	@deploy/setup/debian.sh test
+	@deploy/setup/versitygw.sh
 	@$(BIN)/pytest -q -n $(JOBS) --dist worksteal $(ARGS)
 
 .PHONY: check

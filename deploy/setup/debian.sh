@@ -2,7 +2,7 @@
 # Programs from Debian packages. Usage: debian.sh run|kafka|test. What is there already is left alone.
 #   run:   what the daemon wants: ffmpeg (yt-dlp merges with it), kcat (to talk to Kafka by hand)
 #   kafka: what a real Apache Kafka wants: Java 17, Maven
-#   test:  both, and Prometheus
+#   test:  both, Prometheus, and PostgreSQL (without a cluster of its own: the tests make theirs)
 # As root they are installed. Else this says which are missing and how to get them, and goes on, because
 # much works without them; under CI=true a missing one is an error.
 set -euo pipefail
@@ -19,6 +19,8 @@ has_prometheus() {
     { command -v prometheus && command -v promtool; } >/dev/null || [ -x .cache/prometheus/usr/bin/promtool ]
 }
 
+has_postgresql() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null; }
+
 group=${1:?run, kafka or test}
 missing=()
 want_prometheus=no
@@ -32,6 +34,7 @@ if [ "$group" = kafka ] || [ "$group" = test ]; then
 fi
 if [ "$group" = test ]; then
     has_prometheus || want_prometheus=yes
+    has_postgresql || missing+=(postgresql)
 fi
 [ ${#missing[@]} -gt 0 ] || [ "$want_prometheus" = yes ] || exit 0
 
@@ -42,6 +45,11 @@ install() {
     # Debian 13 and later have no Java 17; their default is newer, and Kafka runs on it too.
     if ! apt-cache show openjdk-17-jre-headless >/dev/null 2>&1; then
         set -- "${@/openjdk-17-jre-headless/default-jre-headless}"
+    fi
+    # Debian's postgresql would make a cluster and start it on port 5432; the tests want the programs alone.
+    if [[ " $* " == *" postgresql "* ]] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+        mkdir -p /etc/postgresql-common
+        echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
     fi
     DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o=Dpkg::Use-Pty=0 "$@" </dev/null \
         | sed -nE 's/^(Setting up [^ ]+).*/  \1/p'
