@@ -1,0 +1,1 @@
+"""A dataset as one page to look at: its clips with their pictures, texts, scores and reasons."""
