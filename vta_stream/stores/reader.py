@@ -31,10 +31,20 @@ def open_reader(settings: Settings) -> Iterator[DuckDBPyConnection]:
     DatasetError if there is no dataset yet, or none of this version. Every query sees a snapshot of its own,
     unless the caller says BEGIN.
     """
+    try:
+        catalog = Catalog(settings.dataset_dir, settings.store.catalog)
+    except StageError as error:
+        raise DatasetError(str(error)) from error
+    with read_catalog(catalog) as connection:
+        yield connection
+
+
+@contextmanager
+def read_catalog(catalog: Catalog) -> Iterator[DuckDBPyConnection]:
+    """`open_reader` for a dataset that is not the settings'."""
     import duckdb
 
     try:
-        catalog = Catalog(settings.dataset_dir, settings.store.catalog)
         if catalog.file and not catalog.file.is_file():
             raise DatasetError(f"no dataset yet under {catalog.dataset_dir}: `vta-stream run` makes it")
         connection = connect(catalog, read_only=True)

@@ -166,12 +166,7 @@ class ShardSet:
     def _write_splits(self, rows: Sequence[ShardRow]) -> None:
         """`splits.csv` of each layout: which sealed shard belongs to which split. Made anew from the catalog."""
         for layout in {row.layout for row in rows}:
-            lines = sorted(
-                f"{row.split}/{Path(row.shard_path).name},{row.split},{row.sample_count}"
-                for row in rows
-                if row.layout == layout and row.state == "sealed"
-            )
-            content = "\n".join(["shard,split,sample_count", *lines, ""]).encode()
+            content = splits_csv(layout, rows)
             path = self._dir / SHARDS_FOLDER / layout / "splits.csv"
             if not path.is_file() or path.read_bytes() != content:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -181,3 +176,13 @@ class ShardSet:
         """Close the files."""
         for shard in (*self._open.values(), *self._touched.values()):
             shard.close()
+
+
+def splits_csv(layout: str, rows: Sequence[ShardRow]) -> bytes:
+    """The content of a layout's `splits.csv`: its sealed shards, each with its split and its samples."""
+    lines = sorted(
+        f"{row.split}/{Path(row.shard_path).name},{row.split},{row.sample_count}"
+        for row in rows
+        if row.layout == layout and row.state == "sealed"
+    )
+    return "\n".join(["shard,split,sample_count", *lines, ""]).encode()

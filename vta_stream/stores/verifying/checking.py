@@ -1,0 +1,100 @@
+"""The whole check: all pieces, in the order in which one finding does not make ten others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vta_stream.stores.shards import ShardRow
+from vta_stream.stores.verifying.findings import KINDS, Finding, Report
+from vta_stream.stores.verifying.leftovers import check_leftovers, check_splits
+from vta_stream.stores.verifying.shard_bytes import check_shards
+from vta_stream.stores.verifying.snapshot import Placed, Snapshot, open_snapshot, writer_at_work
+from vta_stream.stores.verifying.table_files import check_readable, check_table_files
+from vta_stream.stores.verifying.tables import check_tables, count_rows
+
+DEFAULT_CATALOG = "sqlite:catalog.sqlite"
+_FOR_SAMPLES = {"samples", "clips", "embeddings"}
+
+Progress = Callable[[int, int], None]
+"""Told the bytes of samples looked at so far, and all that there are."""
+
+
+def verify(dataset_dir: Path, catalog: str = DEFAULT_CATALOG) -> list[Finding]:
+    """Everything that is wrong with the dataset; see `check`."""
+    return check(dataset_dir, catalog).findings
+
+
+def check(dataset_dir: Path, catalog: str = DEFAULT_CATALOG, progress: Progress | None = None) -> Report:
+    """Check the whole dataset, reading only.
+
+    A writer may be at work: then one snapshot is checked, open shards up to their committed bytes, and what only
+    means something at rest (files that no row names, unfinished ends) is left out, with a note. `catalog` is as in
+    the settings. DatasetError if there is no dataset that could be checked.
+    """
+    dataset_dir = dataset_dir.resolve()
+    report = Report()
+    at_work = writer_at_work(dataset_dir)
+    with open_snapshot(dataset_dir, catalog) as snapshot:
+        version, shards, placed = _check_catalog(snapshot, report)
+        report.checked["shards"] = len(shards or ())
+        at_work = at_work or writer_at_work(dataset_dir)
+        if placed and shards is not None:
+            with _counted(report, sum(row.data_bytes for row in shards), progress) as advance:
+                _add(report, check_shards(dataset_dir, shards, _counting(snapshot.samples(), report), advance))
+        if shards is not None:
+            _add(report, check_leftovers(dataset_dir, shards))
+            _add(report, check_splits(dataset_dir, shards))
+        at_work = at_work or writer_at_work(dataset_dir) or snapshot.version() != version
+    if at_work:
+        report.forget([kind for kind, facts in KINDS.items() if facts.quiet])
+        report.notes.append(
+            "a worker is writing: checked is the snapshot of commit "
+            f"{version}, open shards up to what it has committed; leftover files are judged only when none writes"
+        )
+    return report
+
+
+def _check_catalog(snapshot: Snapshot, report: Report) -> tuple[int, list[ShardRow] | None, bool]:
+    """All that is to be asked of one state of the catalog.
+
+    Returns its commit, the shards if they can be read, and whether it is known what lies in them.
+    """
+    unreadable: set[str] = set()
+    with snapshot.queries():
+        version = snapshot.version()
+        _add(report, check_table_files(snapshot, unreadable))
+        _add(report, check_readable(snapshot, unreadable))
+        _add(report, check_tables(snapshot, unreadable))
+        report.checked["rows"] = count_rows(snapshot, unreadable)
+        shards = None if "shards" in unreadable else snapshot.shards()
+        placed = not _FOR_SAMPLES & unreadable
+        if placed:
+            snapshot.keep_samples()
+    if unreadable:
+        report.notes.append(
+            f"the tables {', '.join(sorted(unreadable))} cannot be read: what needs them was not checked"
+        )
+    return version, shards, placed
+
+
+def _add(report: Report, findings: Iterator[Finding]) -> None:
+    for finding in findings:
+        report.add(finding)
+
+
+def _counting(samples: Iterator[Placed], report: Report) -> Iterator[Placed]:
+    for sample in samples:
+        report.checked["samples"] += 1
+        yield sample
+
+
+@contextmanager
+def _counted(report: Report, total_bytes: int, progress: Progress | None) -> Iterator[Callable[[int], None]]:
+    def advance(more_bytes: int) -> None:
+        report.checked["bytes"] += more_bytes
+        if progress is not None:
+            progress(report.checked["bytes"], total_bytes)
+
+    yield advance

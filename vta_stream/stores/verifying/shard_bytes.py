@@ -1,0 +1,121 @@
+"""The bytes of every shard: each sample where its row says, nothing between, the end at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import BinaryIO
+
+from vta_stream.stores.shards import END, ShardRow
+from vta_stream.stores.verifying.findings import Finding
+from vta_stream.stores.verifying.sample_bytes import check_sample, read_members
+from vta_stream.stores.verifying.snapshot import Placed
+from vta_stream.stores.verifying.tables import video_of
+
+Progress = Callable[[int], None]
+"""Told how many bytes of samples were looked at since the last time."""
+
+PART = ".part"
+_NAMED_BYTES_MAX = 64 * 1024 * 1024
+
+
+def shard_file(dataset_dir: Path, row: ShardRow) -> Path | None:
+    """The file of a shard, under whichever name; None if it is not there."""
+    final = dataset_dir / row.shard_path
+    part = final.with_name(final.name + PART)
+    first, second = (final, part) if row.state == "sealed" else (part, final)
+    # Another process may rename it between the two looks, so the first name is looked at twice.
+    return next((path for path in (first, second, first) if path.is_file()), None)
+
+
+def check_shards(
+    dataset_dir: Path, shards: Iterable[ShardRow], samples: Iterable[Placed], progress: Progress
+) -> Iterator[Finding]:
+    """What is wrong with the shards' files. `samples` come by shard and offset; one sample is in memory at a time."""
+    rows = {row.shard_path: row for row in shards}
+    for path, placed in groupby(samples, lambda sample: sample.shard_path):
+        row = rows.pop(path, None)
+        if row is not None:  # else it is a finding of the tables
+            yield from _check_shard(dataset_dir, row, placed, progress)
+    for row in rows.values():
+        yield from _check_shard(dataset_dir, row, (), progress)
+
+
+def _check_shard(dataset_dir: Path, row: ShardRow, samples: Iterable[Placed], progress: Progress) -> Iterator[Finding]:
+    path = shard_file(dataset_dir, row)
+    if path is None:
+        lost = list(samples)
+        yield Finding("shard_missing", row.shard_path, f"{len(lost)} samples are in it", _videos(lost))
+        return
+    with path.open("rb") as file:
+        size_bytes = file.seek(0, 2)
+        if size_bytes < row.data_bytes:
+            lost = [sample for sample in samples if sample.offset_bytes + sample.size_bytes > size_bytes]
+            text = f"{size_bytes} bytes, and {row.data_bytes} are committed; {len(lost)} samples are cut off"
+            yield Finding("shard_short", row.shard_path, text, _videos(lost))
+            return
+        yield from _check_content(file, row, samples, progress)
+        yield from _check_end(file, path, row, size_bytes)
+
+
+def _check_content(file: BinaryIO, row: ShardRow, samples: Iterable[Placed], progress: Progress) -> Iterator[Finding]:
+    reached_bytes = sample_count = 0
+    for sample in samples:
+        sample_count += 1
+        if sample.offset_bytes > reached_bytes:
+            yield _unnamed(file, row, reached_bytes, sample.offset_bytes)
+        fault = _fault(file, row, sample)
+        if fault is not None:
+            place = f"{row.shard_path} {sample.clip_id}"
+            yield Finding("sample_damaged", place, fault, _videos([sample]))
+        reached_bytes = max(reached_bytes, sample.offset_bytes + sample.size_bytes)
+        progress(sample.size_bytes)
+    if row.data_bytes > reached_bytes:
+        yield _unnamed(file, row, reached_bytes, row.data_bytes)
+    if sample_count != row.sample_count or reached_bytes > row.data_bytes:
+        text = (
+            f"it says {row.sample_count} samples in {row.data_bytes} bytes; "
+            f"there are {sample_count} that reach to {reached_bytes}"
+        )
+        yield Finding("shard_count", row.shard_path, text)
+
+
+def _fault(file: BinaryIO, row: ShardRow, sample: Placed) -> str | None:
+    if sample.offset_bytes < 0 or not 0 < sample.size_bytes <= row.data_bytes - sample.offset_bytes:
+        return f"{sample.size_bytes} bytes from {sample.offset_bytes} on are not in its {row.data_bytes} bytes"
+    file.seek(sample.offset_bytes)
+    try:
+        check_sample(sample, file.read(sample.size_bytes))
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _unnamed(file: BinaryIO, row: ShardRow, start_bytes: int, end_bytes: int) -> Finding:
+    file.seek(start_bytes)
+    try:
+        names = list(read_members(file.read(min(end_bytes - start_bytes, _NAMED_BYTES_MAX))))
+    except ValueError:
+        names = []
+    shown = ", ".join(names[:6]) + ("…" if len(names) > 6 else "")
+    text = f"{end_bytes - start_bytes} bytes from {start_bytes} on: {shown or 'no whole members'}"
+    return Finding("unnamed_bytes", row.shard_path, text)
+
+
+def _check_end(file: BinaryIO, path: Path, row: ShardRow, size_bytes: int) -> Iterator[Finding]:
+    if row.state == "open":
+        if size_bytes > row.data_bytes and path.name.endswith(PART):
+            yield Finding("shard_tail", row.shard_path + PART, f"{size_bytes - row.data_bytes} bytes")
+        return
+    if path.name.endswith(PART):
+        yield Finding("shard_unsealed", row.shard_path + PART, f"{row.sample_count} samples")
+        return
+    file.seek(row.data_bytes)
+    if size_bytes != row.data_bytes + len(END) or file.read(len(END)) != END:
+        text = f"{size_bytes - row.data_bytes} bytes behind its samples; {len(END)} empty ones are tar's end"
+        yield Finding("shard_end", row.shard_path, text)
+
+
+def _videos(samples: Iterable[Placed]) -> tuple[str, ...]:
+    return tuple(sorted({sample.clip["video_id"] if sample.clip else video_of(sample.clip_id) for sample in samples}))
