@@ -71,22 +71,11 @@ def test_a_perfect_curator_takes_what_is_right_where_nothing_else_is_wrong() -> 
     assert not any(takes.values())
 
 
-@pytest.mark.parametrize(
-    ("start_s", "end_s", "good"),
-    [
-        (0.4, 2.6, True),  # one good sentence
-        (0.4, 5.2, True),  # and a filler, which does no harm
-        (0.4, 2.0, False),  # the last word is missing
-        (2.9, 5.2, False),  # only a filler
-        (5.2, 6.4, False),  # nothing
-        (0.4, 8.2, False),  # of two shots
-        (6.4, 8.2, True),
-        (6.4, 9.6, False),  # a word of a wrong one
-    ],
-)
-def test_a_good_span_tells_good_sentences_of_one_shot(start_s: float, end_s: float, good: bool) -> None:
-    assert video_of().is_good_span(start_s, end_s) is good
-    assert not video_of(Defect.BURNT_TEXT).is_good_span(start_s, end_s)
+def test_a_word_belongs_to_the_span_that_has_its_middle() -> None:
+    video = video_of()
+    assert video.told_in(2.2, 3.2) == (FIRST,), "the last word of the first sentence, and no half of the filler's"
+    assert video.told_in(2.3, 3.3) == (FILLER,)
+    assert video.told_in(0.0, 12.0) == video.sentences
 
 
 def test_every_defect_says_what_finds_it_and_its_filters_exist() -> None:

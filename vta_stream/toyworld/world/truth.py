@@ -125,20 +125,8 @@ class VideoTruth:
         """The sentences that a perfect curator takes, in order."""
         return tuple(sentence for sentence in self.sentences if self.is_good(sentence))
 
-    def is_good_span(self, start_s: float, end_s: float) -> bool:
-        """Whether a perfect curator takes the clip [start_s, end_s) of this video.
-
-        It tells at least one good sentence, each of them wholly, all of one shot, and beside them nothing but
-        fillers over that shot. A word belongs to the span that has its middle.
-        """
-        told = self.told_in(start_s, end_s)
-        good = [sentence for sentence in told if self.is_good(sentence)]
-        whole = all(len(sentence.words) == len(_words_in(sentence, start_s, end_s)) for sentence in good)
-        harmless = all(one in good or one.kind is Kind.FILLER for one in told)
-        return bool(good) and whole and harmless and len({sentence.shot for sentence in told}) == 1
-
     def told_in(self, start_s: float, end_s: float) -> tuple[SentenceTruth, ...]:
-        """The sentences of which a word lies in the span [start_s, end_s) with its middle."""
+        """The sentences told in [start_s, end_s), even by a single word. A word belongs where its middle is."""
         return tuple(sentence for sentence in self.sentences if _words_in(sentence, start_s, end_s))
 
     def _is_damaged(self, start_s: float, end_s: float) -> bool:
