@@ -2,7 +2,8 @@
 # Programs from Debian packages. Usage: debian.sh run|kafka|test. What is there already is left alone.
 #   run:   what the daemon wants: ffmpeg (yt-dlp merges with it), kcat (to talk to Kafka by hand)
 #   kafka: what a real Apache Kafka wants: Java 17, Maven
-#   test:  both, Prometheus, and PostgreSQL (without a cluster of its own: the tests make theirs)
+#   test:  both, Prometheus, PostgreSQL (without a cluster of its own: the tests make theirs),
+#          and espeak-ng (the voices of the toy world)
 # As root they are installed. Else this says which are missing and how to get them, and goes on, because
 # much works without them; under CI=true a missing one is an error.
 set -euo pipefail
@@ -21,6 +22,11 @@ has_prometheus() {
 
 has_postgresql() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null; }
 
+# libespeak-ng is loaded by name at run time; the package of its data may be missing beside it.
+has_espeak() {
+    [[ $(PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null) == *libespeak-ng.so.1* ]] && dpkg -s espeak-ng-data >/dev/null 2>&1
+}
+
 group=${1:?run, kafka or test}
 missing=()
 want_prometheus=no
@@ -34,6 +40,7 @@ if [ "$group" = kafka ] || [ "$group" = test ]; then
 fi
 if [ "$group" = test ]; then
     has_prometheus || want_prometheus=yes
+    has_espeak || missing+=(libespeak-ng1 espeak-ng-data)
     has_postgresql || missing+=(postgresql)
 fi
 [ ${#missing[@]} -gt 0 ] || [ "$want_prometheus" = yes ] || exit 0
