@@ -34,13 +34,16 @@ def hand_over_at_once(consumer: Any) -> None:
     """
     wait_first = consumer.wait_first
 
-    async def first(handing: Coroutine[Any, Any, None], suspended: Coroutine[Any, Any, None]) -> None:
+    async def first(*awaited: Any, timeout: Any = None) -> Any:
+        if len(awaited) != 2:  # Faust's own waiting (for the flow to go on after a rebalance, say) comes by here too
+            return await wait_first(*awaited, timeout=timeout)
+        handing, suspended = awaited
         try:
             waits_for = handing.send(None)
         except StopIteration:
             suspended.close()
-            return
-        await wait_first(_rest(handing, waits_for), suspended)
+            return None
+        return await wait_first(_rest(handing, waits_for), suspended, timeout=timeout)
 
     consumer.wait_first = first
 

@@ -1,0 +1,56 @@
+"""What Faust does less of for us, and what has to go on as it was."""
+
+from __future__ import annotations
+
+import asyncio
+
+import mode
+
+from vta_stream.stream.quick import hand_over_at_once
+
+
+class Consumer(mode.Service):
+    """Has the waiting that Faust's consumer has."""
+
+
+async def test_a_message_is_handed_over_in_one_step_where_there_is_room() -> None:
+    consumer = Consumer()
+    hand_over_at_once(consumer)
+    queue: asyncio.Queue[int] = asyncio.Queue()
+    await asyncio.gather(consumer.wait_first(queue.put(1), asyncio.Event().wait()), _check_at_once(queue))
+
+
+async def _check_at_once(queue: asyncio.Queue[int]) -> None:
+    assert queue.get_nowait() == 1
+
+
+async def test_a_full_queue_is_waited_for_until_there_is_room_or_the_flow_is_suspended() -> None:
+    consumer = Consumer()
+    hand_over_at_once(consumer)
+    queue: asyncio.Queue[int] = asyncio.Queue(1)
+    queue.put_nowait(1)
+    suspended = asyncio.Event()
+    handing = asyncio.create_task(consumer.wait_first(queue.put(2), suspended.wait()))
+    await asyncio.sleep(0.01)
+    assert not handing.done()
+    assert queue.get_nowait() == 1
+    await handing
+    assert queue.qsize() == 1
+    handing = asyncio.create_task(consumer.wait_first(queue.put(3), suspended.wait()))
+    await asyncio.sleep(0.01)
+    suspended.set()
+    await handing
+    assert [queue.get_nowait()] == [2]
+    assert queue.empty()
+
+
+async def test_fausts_other_waiting_goes_on_as_it_was() -> None:
+    """It waits so for the flow to go on after a rebalance; an error there ends the worker."""
+    consumer = Consumer()
+    hand_over_at_once(consumer)
+    flows = asyncio.Event()
+    waiting = asyncio.create_task(consumer.wait(flows))
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    flows.set()
+    assert (await waiting).stopped is False
