@@ -1,4 +1,4 @@
-"""Fixtures for all tests: the real Kafka, one a run; the shared media."""
+"""Fixtures for all tests: the real Kafka, one a run; PostgreSQL and S3, one a process; the shared media."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
-from tests import kafka_process
+from tests import kafka_process, postgres_process, s3_process
 from tests.kafka_process import KafkaProcess
+from tests.postgres_process import PostgresProcess
+from tests.s3_process import S3Process
 
 ROOT = Path(__file__).parents[1]
 RUN_FOLDER = pytest.StashKey[Path]()
@@ -54,7 +56,10 @@ def _shared_kafka(folder: Path) -> KafkaProcess:
 @pytest.fixture(scope="session")
 def kafka_possible() -> None:
     """Skips where Java or Maven is missing; with CI=true that is a failure instead."""
-    reason = kafka_process.missing()
+    _skip_for(kafka_process.missing())
+
+
+def _skip_for(reason: str | None) -> None:
     if reason and os.environ.get("CI", "").lower() in ("1", "true"):
         pytest.fail(f"{reason}; in CI that is a failure")
     if reason:
@@ -82,6 +87,55 @@ def own_kafka(kafka_possible: None, tmp_path: Path) -> Iterator[KafkaProcess]:
     broker.start()
     yield broker
     broker.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresProcess]:
+    """A real PostgreSQL, one a test process; take a database of your own. Skips, or in CI fails, without one."""
+    _skip_for(postgres_process.missing())
+    server = PostgresProcess()
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresProcess]:
+    """A started PostgreSQL of this test alone, for tests that stop or restart it."""
+    _skip_for(postgres_process.missing())
+    server = PostgresProcess()
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def _s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Process]:
+    _skip_for(s3_process.missing())
+    server = S3Process.new(tmp_path_factory.mktemp("s3"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3(_s3_server: S3Process, monkeypatch: pytest.MonkeyPatch) -> S3Process:
+    """A real S3 server, one a test process, its keys in the environment; take a bucket of your own."""
+    for name, value in s3_process.KEYS.items():
+        monkeypatch.setenv(name, value)
+    return _s3_server
+
+
+@pytest.fixture
+def own_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Process]:
+    """A started S3 server of this test alone, for tests that stop or freeze it."""
+    _skip_for(s3_process.missing())
+    for name, value in s3_process.KEYS.items():
+        monkeypatch.setenv(name, value)
+    server = S3Process.new(tmp_path / "s3")
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

@@ -86,3 +86,29 @@ def test_null_switches_a_plugin_off() -> None:
 def test_a_variable_that_digs_into_a_value_is_an_error() -> None:
     with pytest.raises(SettingsError, match="data_dir is a value"):
         load_settings(None, {"VTA_STREAM__DATA_DIR": "x", "VTA_STREAM__DATA_DIR__DEEPER": "y"})
+
+
+def test_on_s3_a_commit_waits_longer_unless_it_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text("store: {s3: {url: s3://a-bucket/set}, commit_records_max: 7}")
+    store = load_settings(file, NO_ENVIRONMENT).store
+    assert (store.commit_records_max, store.commit_wait_s) == (7, 60)
+    store = load_settings(None, {"VTA_STREAM__STORE__S3__URL": "s3://a-bucket"}).store
+    assert (store.commit_records_max, store.commit_wait_s) == (5000, 60)
+    store = load_settings(file, {"VTA_STREAM__STORE__COMMIT_WAIT_S": "2"}).store
+    assert store.commit_wait_s == 2
+    assert Settings().store.commit_wait_s == 1
+
+
+@pytest.mark.parametrize("url", ["https://host/bucket", "s3://Bucket", "s3://a-bucket/../x", "s3://key:secret@b/x"])
+def test_what_is_no_bucket_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"store\.s3\.url"):
+        load_settings(None, {"VTA_STREAM__STORE__S3__URL": url})
+
+
+def test_keys_are_no_settings(tmp_path: Path) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text("store: {s3: {secret_access_key: hidden}}")
+    with pytest.raises(SettingsError, match=r"unknown key store\.s3\.secret_access_key") as found:
+        load_settings(file, NO_ENVIRONMENT)
+    assert "hidden" not in str(found.value)

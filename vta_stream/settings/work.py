@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -158,21 +158,60 @@ class EmbedSettings(Section):
     batch_wait_s: float = Field(0.05, ge=0, description="wait so long to fill a batch")
 
 
+class S3Settings(Section):
+    """A bucket for the tables' files and the shards.
+
+    Its keys are no settings, so that no file, log or dataset can hold them: they are taken from the environment
+    (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for keys that expire, AWS_SESSION_TOKEN).
+    """
+
+    url: str | None = Field(
+        None,
+        pattern=r"^s3://[a-z0-9][a-z0-9.-]+[a-z0-9](/[A-Za-z0-9_=-][A-Za-z0-9._=-]*)*/?$",
+        description="s3://BUCKET/PREFIX for the tables' files and the shards, keys by AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY; unset: they lie in the dataset's folder",
+    )
+    endpoint: str | None = Field(
+        None, pattern=r"^https?://[^/\s]+$", description="https://HOST:PORT of a service that is not AWS; unset: AWS"
+    )
+    region: str = Field("us-east-1", description="the bucket's region")
+
+
 class StoreSettings(Section):
-    """The dataset."""
+    """The dataset.
+
+    On S3 nothing can be appended to, so every commit seals its shards: `commit_records_max` and `commit_wait_s`
+    decide how large shards become and how soon rows are visible, and their defaults are larger there.
+    """
 
     catalog: str = Field(
         "sqlite:catalog.sqlite",
-        description="DuckLake catalog: sqlite:FILE (relative to the dataset) or postgres:CONNECTION STRING",
+        description="DuckLake catalog: sqlite:FILE (relative to the dataset) or postgres:CONNECTION STRING, "
+        "its password by PGPASSWORD or ~/.pgpass",
     )
-    commit_records_max: int = Field(500, ge=1, description="records a commit at most")
-    commit_wait_s: float = Field(1.0, ge=0, description="wait so long to gather records for one commit")
+    s3: S3Settings = Field(default_factory=S3Settings, description="a bucket instead of the dataset's folder")
+    commit_records_max: int = Field(500, ge=1, description="records a commit at most; on S3 5000 unless it is set")
+    commit_wait_s: float = Field(
+        1.0,
+        ge=0,
+        description="wait so long to gather records for one commit; on S3 60 unless it is set: a commit is a shard "
+        "there, so longer makes larger shards and rows that are visible later",
+    )
     shard_samples_max: int = Field(10_000, ge=1, description="a shard is sealed at so many samples")
     shard_bytes_max: int = Field(1 * GIB, ge=1, description="or at so many bytes")
-    shard_age_max_s: float = Field(3600, gt=0, description="or when it has been open so long")
+    shard_age_max_s: float = Field(3600, gt=0, description="or when it has been open so long; on S3 with its commit")
     val_share: float = Field(0.01, ge=0, lt=1, description="share of the split groups that goes to val")
     test_share: float = Field(0.01, ge=0, lt=1, description="share of the split groups that goes to test")
     maintenance_interval_s: float = Field(
         600, gt=0, description="merge small files and drop expired snapshots this often, between commits"
     )
     keep_snapshots_days: float = Field(7, gt=0, description="snapshots are kept so long for time travel")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _patient_on_s3(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        s3 = given.get("s3")
+        url = s3.url if isinstance(s3, S3Settings) else s3.get("url") if isinstance(s3, dict) else None
+        return {"commit_records_max": 5000, "commit_wait_s": 60.0, **given} if url else given
