@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from vta_stream.domain.clip import Clip, SegmentedVideo
 from vta_stream.domain.delivery import DeadLetter, Delivery, Position
 from vta_stream.domain.ids import VIDEO_ID
+from vta_stream.failpoints import hit
 from vta_stream.ports import MediaStore, StageError, TerminalError
 from vta_stream.settings.work import StoreSettings
-from vta_stream.stores.failpoints import hit
 from vta_stream.stores.lake import clean
 from vta_stream.stores.rows import (
     DEAD_LETTER_KEY,

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from vta_stream import metrics
 from vta_stream.domain.delivery import Delivery
+from vta_stream.failpoints import hit
 from vta_stream.ports import Committed, MediaStore, StageError, TransientError
 from vta_stream.settings.work import StoreSettings
 from vta_stream.stores.batch import Batch, Written
 from vta_stream.stores.counting import count_commit
-from vta_stream.stores.failpoints import hit
 from vta_stream.stores.files import disk_error
 from vta_stream.stores.lake import Catalog, Lake, lake_error
 from vta_stream.stores.maintenance import tidy

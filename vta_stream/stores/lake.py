@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vta_stream.failpoints import hit
 from vta_stream.ports import StageError, TerminalError, TransientError
-from vta_stream.stores.failpoints import hit
 from vta_stream.stores.files import sync_file, sync_folder
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vta_stream.failpoints import hit
 from vta_stream.settings.work import StoreSettings
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def tidy(
         lake.execute("CALL ducklake_rewrite_data_files('vta')")
     with lake.transaction():
         lake.execute("CALL ducklake_merge_adjacent_files('vta')")
+    hit("store.tidying")
     for call, seconds in (
         ("ducklake_expire_snapshots", settings.keep_snapshots_days * 86400),
         ("ducklake_cleanup_old_files", unused_kept_s),

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from vta_stream import metrics
 from vta_stream.domain.ids import VIDEO_ID, check_video_id
 from vta_stream.domain.video import MediaFile
+from vta_stream.failpoints import hit
 from vta_stream.ports import TransientError
 from vta_stream.settings.work import MediaStoreSettings
 from vta_stream.stores.files import sync_file, sync_folder
@@ -83,6 +84,7 @@ class LocalMediaStore:
         TransientError `media_busy` if somebody keeps writing new files into it meanwhile.
         """
         folder = self._root / check_video_id(video_id)
+        hit("media.removing")
         with self._lock:
             freed_bytes, counted_bytes = _tree_bytes(folder), _artifact_bytes(folder)
             for _ in range(_REMOVE_TRIES):
@@ -93,6 +95,7 @@ class LocalMediaStore:
                 self._used_bytes = None
                 raise TransientError("media_busy", f"{folder} cannot be removed: somebody writes into it")
             self._count(-counted_bytes)
+        hit("media.removed")
         return freed_bytes
 
     def videos(self) -> Sequence[str]:
@@ -122,11 +125,13 @@ class LocalMediaStore:
     def publish(self, part: Path, final: Path) -> None:
         """Rename a finished work to its final name, and count its bytes with the same breath."""
         size_bytes = _tree_bytes(part)
+        hit("media.synced")
         with self._lock:
             self._count(0)
             part.rename(final)
             self._count(size_bytes)
         sync_folder(final.parent)
+        hit("media.published")
 
     def _count(self, change_bytes: int) -> int:
         if self._used_bytes is None:  # the disk as it is now holds the change already

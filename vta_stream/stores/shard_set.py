@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from vta_stream import metrics
 from vta_stream.domain.sample import Sample, Split
+from vta_stream.failpoints import hit
 from vta_stream.settings.work import StoreSettings
-from vta_stream.stores.failpoints import hit
 from vta_stream.stores.files import replace_file
 from vta_stream.stores.lake import quoted_list
 from vta_stream.stores.rows import shard_row
@@ -170,6 +170,7 @@ class ShardSet:
             path = self._dir / SHARDS_FOLDER / layout / "splits.csv"
             if not path.is_file() or path.read_bytes() != content:
                 path.parent.mkdir(parents=True, exist_ok=True)
+                hit("store.listing")
                 replace_file(path, content)
 
     def close(self) -> None:

@@ -156,7 +156,7 @@ def seal(shard: OpenShard) -> None:
 
     Whatever an interrupted attempt did of this, doing it again is right.
     """
-    from vta_stream.stores.failpoints import hit
+    from vta_stream.failpoints import hit
 
     if not shard.finished():
         shard.truncate()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vta_stream import metrics
+from vta_stream.failpoints import hit
 from vta_stream.ports import AnyStage
 from vta_stream.settings.delivery import KafkaSettings
 from vta_stream.stream.acks import Partition
@@ -172,6 +173,7 @@ class Agent:
             return
         from aiokafka.errors import KafkaError
 
+        hit("shell.committing")
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT_S):
                 await self._call(
@@ -185,6 +187,7 @@ class Agent:
             self.shell.acks.put_back(commits)
             raise
         else:
+            hit("shell.committed")
             self.shell.confirm(commits)
 
     async def _call(self, function: Any, *arguments: Any) -> Any:

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from vta_stream.failpoints import hit
+
 FILE_BYTES_MAX = 1024 * 1024
 COUNTS_MAX = 10_000
 UNWRITTEN_MAX = 4096
@@ -118,6 +120,7 @@ class CrashLedger:
         text = "".join(lines) + ("" if self._begun else "clean\n")
         fresh = self._path.with_suffix(".new")
         fresh.write_text(text, encoding="ascii")
+        hit("ledger.rewriting")
         fresh.replace(self._path)
         self._size = len(text)
         return os.open(self._path, os.O_WRONLY | os.O_APPEND)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from vta_stream.domain.request import parse_request
+from vta_stream.failpoints import hit
 
 LOG = logging.getLogger(__name__)
 
@@ -112,6 +113,7 @@ class Journal:
                         moved.update({old: out.tell() for old in moved if entry.end <= old})
                 out.flush()
                 os.fsync(out.fileno())
+            hit("journal.compacting")
             temporary.replace(self.file)
             _fsync_folder(self.file.parent)
         return moved[position], moved[boundary]

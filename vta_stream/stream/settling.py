@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from vta_stream import metrics
 from vta_stream.domain.delivery import DeadLetter, Emission
+from vta_stream.failpoints import hit
 from vta_stream.ports import DeferError, Outcome, StageError, TerminalError, TransientError
 from vta_stream.settings.delivery import RetrySettings
 from vta_stream.stream.backoff import Backoff
@@ -63,6 +64,7 @@ class Settler:
                 await self._sender.send(records)
         except TooLargeError:
             plans = [await self._settle_alone(plan) for plan in plans]
+        hit("shell.buried" if any(plan.outcome == "dead_letter" for plan in plans) else "shell.sent")
         for plan in plans:
             metrics.MESSAGES.labels(self._stage, plan.outcome).inc()
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vta_stream import metrics
+from vta_stream.failpoints import hit
 from vta_stream.ports import AnyStage, DeferError, TransientError
 from vta_stream.settings.delivery import RetrySettings
 from vta_stream.stream.acks import OrderedAcks, Partition, Seen
@@ -194,6 +195,7 @@ class Shell:
                     return
                 async with self._suspects.alone(self._one_suspect, self._triage.crashes(group[0])):
                     endings = await self._try(group)
+                hit("shell.worked")
                 if self.stage.ordered:
                     await self._settle(endings)
                 else:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from vta_stream import metrics
 from vta_stream.domain.delivery import Delivery
+from vta_stream.failpoints import hit
 from vta_stream.ports import AnyStage, Outcome, StageError
 from vta_stream.stream.batching import Work
 from vta_stream.stream.crashes import CrashLedger
@@ -87,6 +88,7 @@ class Trial:
         for work in works:
             work.started_at_s = work.started_at_s or began_s
         self._ledger.begin(keys)
+        hit("shell.begun")
         call = asyncio.ensure_future(self._stage.process(deliveries))
         self.running[call] = works
         try:
