@@ -55,6 +55,7 @@ class Agent:
         self._contract = {full_topic(around.prefix, name): name for name in topics_of(stage.name, inputs)}
         self._assigned: frozenset[Partition] | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._leaving = False
         self.shell = Shell(stage, around, self._set_retries_flow)
         # The mock cluster dies with its process, so no member of it ever comes back under its name.
         instance = None if connection.embedded else f"{worker}.{stage.name}"
@@ -87,6 +88,7 @@ class Agent:
 
     async def drain(self, grace_s: float) -> int:
         """Let work in progress end, and commit it. Returns how many messages were cut off."""
+        self._leaving = True
         cut_off = await self.shell.drain(grace_s)
         for task in self._tasks[1:]:
             task.cancel()
@@ -95,6 +97,7 @@ class Agent:
 
     async def stop(self) -> None:
         """Leave the broker."""
+        self._leaving = True
         await self._app.stop()
         for task in self._tasks:
             task.cancel()
@@ -131,7 +134,11 @@ class Agent:
             raise self._app.crash_reason or RuntimeError(f"{self.group} crashed")
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and task.exception() is not None and not self.shell.failed.done():
+        if self._leaving or self.shell.failed.done():
+            return
+        if task.cancelled():  # when its consumer breaks, Faust cancels whoever waits for it; nobody of ours did
+            self.shell.failed.set_exception(RuntimeError(f"{task.get_name()} was cancelled from within"))
+        elif task.exception() is not None:
             self.shell.failed.set_exception(task.exception() or RuntimeError(task.get_name()))
 
     async def _consume(self, stream: Any) -> None:

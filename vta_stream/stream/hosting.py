@@ -83,7 +83,9 @@ class Worker:
         """Return never; raises what ends the worker from within, as WorkerError where a person can act on it."""
         watched = [agent.shell.failed for agent in self._agents] + self._tasks
         done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_EXCEPTION)
-        for ended in done:
+        for ended in sorted(done, key=lambda ended: ended.cancelled()):
+            if ended.cancelled():  # when a consumer breaks, Faust cancels whoever waits for it; nobody of ours did
+                raise RuntimeError("a task of the worker was cancelled from within")
             ended.result()
 
     async def stop(self) -> None:
