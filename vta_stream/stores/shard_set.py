@@ -77,7 +77,7 @@ class ShardSet:
                 seal(shard)
             elif row.shard_path not in on_disk:
                 log.error("the sealed shard %s is not there (moved away?); its rows still name it", row.shard_path)
-        self._write_splits(rows)
+        write_splits(self._dir, rows)
 
     def _files(self) -> set[str]:
         folder = self._dir / SHARDS_FOLDER
@@ -161,22 +161,23 @@ class ShardSet:
                 seal(shard)
                 metrics.SHARDS_SEALED.labels(shard.row.layout).inc()
         if full:
-            self._write_splits([ShardRow(*row) for row in lake.rows(_ROWS)])
-
-    def _write_splits(self, rows: Sequence[ShardRow]) -> None:
-        """`splits.csv` of each layout: which sealed shard belongs to which split. Made anew from the catalog."""
-        for layout in {row.layout for row in rows}:
-            content = splits_csv(layout, rows)
-            path = self._dir / SHARDS_FOLDER / layout / "splits.csv"
-            if not path.is_file() or path.read_bytes() != content:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                hit("store.listing")
-                replace_file(path, content)
+            write_splits(self._dir, [ShardRow(*row) for row in lake.rows(_ROWS)])
 
     def close(self) -> None:
         """Close the files."""
         for shard in (*self._open.values(), *self._touched.values()):
             shard.close()
+
+
+def write_splits(dataset_dir: Path, rows: Sequence[ShardRow]) -> None:
+    """`splits.csv` of each layout: which sealed shard belongs to which split. Made anew from the catalog."""
+    for layout in {row.layout for row in rows}:
+        content = splits_csv(layout, rows)
+        path = dataset_dir / SHARDS_FOLDER / layout / "splits.csv"
+        if not path.is_file() or path.read_bytes() != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            hit("store.listing")
+            replace_file(path, content)
 
 
 def splits_csv(layout: str, rows: Sequence[ShardRow]) -> bytes:
