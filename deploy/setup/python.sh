@@ -33,6 +33,7 @@ if [ ! -x .venv/bin/uv ]; then
 fi
 export VIRTUAL_ENV="$PWD/.venv"
 echo "Python: installing what constraints.txt lists (about 6 GB the first time; minutes)"
-.venv/bin/uv pip install --require-hashes -r constraints.txt
+# Compiled now, once: where PYTHONDONTWRITEBYTECODE is set (containers, CI), every process would compile torch anew.
+.venv/bin/uv pip install --compile-bytecode --require-hashes -r constraints.txt
 # setuptools, which builds the editable install, is in constraints.txt too: nothing unpinned is fetched.
 .venv/bin/uv pip install --quiet --no-deps --no-build-isolation -e .
