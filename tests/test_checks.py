@@ -21,7 +21,7 @@ from vta_stream.checks import (
     run_checks,
 )
 from vta_stream.settings import Settings
-from vta_stream.stores.lake import Catalog, connect
+from vta_stream.stores.catalog import Catalog, connect
 
 
 def _settings(folder: Path, **sections: Any) -> Settings:

@@ -9,7 +9,8 @@ import pytest
 
 from tests.end_to_end.daemon import Daemon, running, vta_stream, write_settings
 from vta_stream.settings import load_settings
-from vta_stream.stores.lake import Catalog, Lake
+from vta_stream.stores.catalog import Catalog
+from vta_stream.stores.lake import Lake
 from vta_stream.stores.schema import SCHEMA_VERSION
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.stores.lakes import Logs, dataset, done, embedded, rejected, rows, settings
-from vta_stream.stores.lake import extension_file
+from vta_stream.stores.catalog import extension_file
 from vta_stream.stores.reader import DatasetError, attach_statement, ended_videos, open_reader
 
 POLL = """

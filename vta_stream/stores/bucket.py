@@ -23,6 +23,7 @@ from vta_stream.ports import TerminalError, TransientError
 from vta_stream.settings.work import S3Settings
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
     from obstore.store import S3Config, S3Store
 
 _PART_BYTES = 8 * 1024 * 1024
@@ -56,6 +57,10 @@ class Keys:
         return cls(key_id, SecretStr(secret), SecretStr(token) if token else None)
 
 
+NO_KEYS = Keys("AWS_ACCESS_KEY_ID", SecretStr("AWS_SECRET_ACCESS_KEY"))
+"""For showing: the names of the keys in their places."""
+
+
 class Bucket:
     """The objects under `s3://BUCKET/PREFIX`; all keys are relative to that. The constructor asks nobody."""
 
@@ -66,7 +71,35 @@ class Bucket:
         self.name, _, self.prefix = self.url.removeprefix("s3://").partition("/")
         self.endpoint = settings.endpoint.rstrip("/") if settings.endpoint else None
         self.region = settings.region
-        self.keys = Keys.of(os.environ if environment is None else environment)
+        self._environment = os.environ if environment is None else environment
+
+    @cached_property
+    def keys(self) -> Keys:
+        """What to sign with; TerminalError `s3_keys` without."""
+        return Keys.of(self._environment)
+
+    def secret_statement(self, keys: Keys) -> str:
+        """The SQL by which a DuckDB connection reads and writes here, for as long as it lives."""
+        facts = {
+            "KEY_ID": keys.access_key_id,
+            "SECRET": keys.secret_access_key.get_secret_value(),
+            "REGION": self.region,
+            "SCOPE": self.url,
+        }
+        if keys.session_token:
+            facts["SESSION_TOKEN"] = keys.session_token.get_secret_value()
+        if self.endpoint:
+            facts["ENDPOINT"] = self.endpoint.partition("://")[2]
+            facts["URL_STYLE"] = "path"
+            facts["USE_SSL"] = str(self.endpoint.startswith("https")).lower()
+        options = [f"{name} '{value.replace(chr(39), chr(39) * 2)}'" for name, value in facts.items()]
+        return f"CREATE SECRET vta_s3 (TYPE s3, {', '.join(options)})"
+
+    def open_to(self, connection: DuckDBPyConnection) -> None:
+        """Let a DuckDB connection (with httpfs loaded) read and write here."""
+        # It waits 30 s for an answer; asking eight times, as it does by itself, would be four minutes.
+        connection.execute("SET http_retries = 1")
+        connection.execute(self.secret_statement(self.keys))
 
     @cached_property
     def _store(self) -> S3Store:

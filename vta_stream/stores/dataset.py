@@ -20,9 +20,10 @@ from vta_stream.failpoints import hit
 from vta_stream.ports import Committed, MediaStore, StageError, TransientError
 from vta_stream.settings.work import StoreSettings
 from vta_stream.stores.batch import Batch, Written
+from vta_stream.stores.catalog import Catalog, lake_error
 from vta_stream.stores.counting import count_commit
 from vta_stream.stores.files import disk_error
-from vta_stream.stores.lake import Catalog, Lake, lake_error
+from vta_stream.stores.lake import Lake
 from vta_stream.stores.maintenance import tidy
 from vta_stream.stores.offsets import LogPartition, Offsets
 from vta_stream.stores.reader import ended_query

@@ -1,136 +1,15 @@
-"""DuckLake: opening it with what came with the package, transactions, and its errors in our words."""
+"""DuckLake as the writer uses it: transactions, lookups and inserts."""
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vta_stream.failpoints import hit
-from vta_stream.ports import StageError, TerminalError, TransientError
+from vta_stream.stores.catalog import Catalog, connect, quoted
 from vta_stream.stores.files import sync_file, sync_folder
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
-TABLES_FOLDER = "tables"
-_MEMORY_LIMIT = "1GB"
-_BUSY_TIMEOUT_MS = 10_000
-_BUSY = ("database is locked", "conflict", "could not serialize", "deadlock detected")
-_UNREACHABLE = ("disk i/o error", "unable to open database file")
-_FULL = ("no space left", "file too large", "database or disk is full", "disk quota exceeded", "out of disk")
-
-
-class Catalog:
-    """Where a dataset's catalog lies: `sqlite:FILE` (relative to the dataset) or `postgres:CONNECTION`."""
-
-    def __init__(self, dataset_dir: Path, catalog: str) -> None:
-        self.dataset_dir = dataset_dir.resolve()
-        kind, _, rest = catalog.partition(":")
-        if kind not in ("sqlite", "postgres") or not rest:
-            raise TerminalError(
-                "catalog_setting", f"store.catalog: {catalog!r} is neither sqlite:FILE nor postgres:CONNECTION STRING"
-            )
-        self.kind = kind
-        self.file = self.dataset_dir / rest if kind == "sqlite" else None
-        self.uri = f"ducklake:sqlite:{self.file}" if self.file else f"ducklake:postgres:{rest}"
-
-    @property
-    def extensions(self) -> tuple[str, ...]:
-        """The DuckDB extensions that it takes."""
-        return ("sqlite_scanner" if self.file else "postgres_scanner", "ducklake")
-
-    @property
-    def tables_dir(self) -> Path:
-        """Where the Parquet files lie."""
-        return self.dataset_dir / TABLES_FOLDER
-
-    @property
-    def data_path(self) -> str:
-        """`tables_dir` as DuckLake writes it."""
-        return f"{self.tables_dir}/"
-
-    def attach_statement(self, *, read_only: bool = True) -> str:
-        """The SQL that attaches it as `vta`; with `read_only`, what any DuckDB process may type."""
-        if read_only:
-            return f"ATTACH {quoted(self.uri)} AS vta (READ_ONLY)"
-        # DATA_INLINING_ROW_LIMIT 0: inlined rows are not safe yet (ducklake #1364).
-        # OVERRIDE_DATA_PATH: the folder may have been moved since; `Lake` then corrects what the catalog says.
-        options = [f"DATA_PATH {quoted(self.data_path)}", "OVERRIDE_DATA_PATH true", "DATA_INLINING_ROW_LIMIT 0"]
-        if self.file:
-            # Without the write-ahead log readers and the writer lock each other out.
-            options += ["META_JOURNAL_MODE 'WAL'", f"META_BUSY_TIMEOUT {_BUSY_TIMEOUT_MS}"]
-        return f"ATTACH {quoted(self.uri)} AS vta ({', '.join(options)})"
-
-
-def quoted(text: str) -> str:
-    """`text` as an SQL string."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def quoted_list(texts: Iterable[str]) -> str:
-    """`texts` as SQL strings with commas between; for IN, which may not be empty."""
-    return ", ".join(quoted(text) for text in texts)
-
-
-def extension_file(name: str) -> Path:
-    """The file of a DuckDB extension, out of its wheel; TerminalError `extension_missing` without the wheel.
-
-    It is loaded by its path: that needs no network and no writable home, and it cannot clash with a copy
-    that the user's own DuckDB has installed from elsewhere.
-    """
-    import duckdb
-
-    package = f"duckdb_extension_{name}"
-    spec = importlib.util.find_spec(package)
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        file = Path(folder) / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
-        if file.is_file():
-            return file
-    wheel = f"{package.replace('_', '-')}=={duckdb.__version__}"
-    raise TerminalError("extension_missing", f"DuckDB's extension {name} is not there: pip install {wheel}")
-
-
-def connect(catalog: Catalog, *, read_only: bool) -> DuckDBPyConnection:
-    """A DuckDB connection whose default database is the dataset, `vta`. Nothing is downloaded."""
-    import duckdb
-
-    connection = duckdb.connect(config={"autoinstall_known_extensions": False})
-    try:
-        connection.execute("SET TimeZone = 'UTC'")
-        if not read_only:
-            spill = quoted(str(catalog.dataset_dir / "tmp"))
-            connection.execute(f"SET threads = 2; SET memory_limit = '{_MEMORY_LIMIT}'; SET temp_directory = {spill}")
-        for name in catalog.extensions:
-            connection.execute(f"LOAD {quoted(str(extension_file(name)))}")
-        connection.execute(catalog.attach_statement(read_only=read_only))
-        connection.execute("USE vta")
-    except duckdb.Error as error:
-        connection.close()
-        raise lake_error(error) or TerminalError(
-            "catalog_unreadable", f"{catalog.uri} cannot be opened as a DuckLake catalog: {error}"
-        ) from error
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def lake_error(error: Exception) -> StageError | None:
-    """DuckDB's error as one of ours if trying again can help (busy, disk full, input/output), else None."""
-    import duckdb
-
-    text = str(error)
-    if any(words in text.lower() for words in _FULL):
-        return TransientError("disk_full", f"no room left for the dataset: free some, it goes on by itself ({text})")
-    if isinstance(error, duckdb.Error) and any(words in text.lower() for words in _BUSY):
-        return TransientError("catalog_locked", f"somebody else holds the catalog: {text}")
-    kinds = duckdb.IOException | duckdb.ConnectionException | duckdb.HTTPException
-    if isinstance(error, kinds) or any(words in text.lower() for words in _UNREACHABLE):
-        return TransientError("catalog_io", f"the dataset's files or catalog cannot be reached: {text}")
-    return None
 
 
 class Lake:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vta_stream.ports import StageError
 from vta_stream.settings import Settings
-from vta_stream.stores.lake import Catalog, connect
+from vta_stream.stores.catalog import Catalog, connect
 from vta_stream.stores.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class DatasetError(Exception):
 
 def attach_statement(settings: Settings) -> str:
     """The SQL that attaches the dataset as `vta` in any DuckDB, to be read while the daemon writes."""
-    return Catalog(settings.dataset_dir, settings.store.catalog).attach_statement(read_only=True)
+    return Catalog.of(settings.dataset_dir, settings.store).attach_statement()
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def open_reader(settings: Settings) -> Iterator[DuckDBPyConnection]:
     unless the caller says BEGIN.
     """
     try:
-        catalog = Catalog(settings.dataset_dir, settings.store.catalog)
+        catalog = Catalog.of(settings.dataset_dir, settings.store)
     except StageError as error:
         raise DatasetError(str(error)) from error
     with read_catalog(catalog) as connection:
@@ -76,7 +76,7 @@ def ended_videos(settings: Settings, video_ids: Collection[str]) -> set[str]:
     """Those of the videos that are done or failed. No dataset yet: none of them. Blocking, read-only."""
     import pyarrow as pa
 
-    catalog = Catalog(settings.dataset_dir, settings.store.catalog)
+    catalog = Catalog.of(settings.dataset_dir, settings.store)
     if not video_ids or (catalog.file and not catalog.file.is_file()):
         return set()
     with open_reader(settings) as connection:

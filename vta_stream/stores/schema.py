@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vta_stream import __version__
 from vta_stream.ports import TerminalError
-from vta_stream.stores.lake import quoted
+from vta_stream.stores.catalog import quoted
 
 if TYPE_CHECKING:
     from vta_stream.stores.lake import Lake

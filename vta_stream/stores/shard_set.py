@@ -13,8 +13,8 @@ from vta_stream import metrics
 from vta_stream.domain.sample import Sample, Split
 from vta_stream.failpoints import hit
 from vta_stream.settings.work import StoreSettings
+from vta_stream.stores.catalog import quoted_list
 from vta_stream.stores.files import replace_file
-from vta_stream.stores.lake import quoted_list
 from vta_stream.stores.rows import shard_row
 from vta_stream.stores.shards import (
     SHARD_FILE,

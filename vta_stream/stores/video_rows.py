@@ -12,7 +12,7 @@ import msgspec
 from vta_stream.domain.clip import SegmentedVideo
 from vta_stream.domain.transcript import Transcript
 from vta_stream.ports import MediaStore, TerminalError
-from vta_stream.stores.lake import quoted_list
+from vta_stream.stores.catalog import quoted_list
 from vta_stream.stores.rows import Row, moment, transcript_row, video_facts
 from vta_stream.stores.samples import read_media
 

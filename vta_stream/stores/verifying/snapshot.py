@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vta_stream.stores.lake import Catalog, quoted
+from vta_stream.stores.catalog import Catalog, quoted
 from vta_stream.stores.reader import read_catalog
 from vta_stream.stores.shards import ShardRow
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from vta_stream.stores.lake import TABLES_FOLDER
+from vta_stream.stores.catalog import TABLES_FOLDER
 from vta_stream.stores.schema import TABLES
 from vta_stream.stores.verifying.findings import Finding
 from vta_stream.stores.verifying.snapshot import Snapshot, files_below
