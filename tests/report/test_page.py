@@ -86,6 +86,19 @@ def test_a_card_tells_what_was_heard_and_why_it_is_out() -> None:
     assert fills == ["width: 100.0%", "width: 100.0%", "width: 25.0%"], "the limit is in the middle of the scale"
 
 
+def test_parts_of_the_funnel_are_drawn_against_their_whole() -> None:
+    bars = (
+        Bar("videos", 10),
+        Bar("done", 9, inset=True),
+        Bar("clips", 40),
+        Bar("accepted", 10, inset=True),
+        Bar("x", 0),
+    )
+    found = page_of(page=Page("", "", funnel=(*bars, Bar("y", 0, inset=True))))
+    fills = [one.get("style") for one in found.all("span") if one.get("class") == "fill"]
+    assert fills == [f"width: {length}%" for length in (100.0, 90.0, 100.0, 25.0, 0.0, 0.0)]
+
+
 def test_what_was_decided_wrongly_is_marked() -> None:
     remarks = {"vid-1": Remark("should be out", "bad")}
     found = page_of(clip(0), clip(1), page=Page("", "", remarks=remarks))

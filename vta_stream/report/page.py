@@ -42,7 +42,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A step of the funnel: `count`, drawn against the largest of its block."""
+    """A step of the funnel. Those that are `inset` are parts of the last one that is not, and drawn against it."""
 
     label: str
     count: int
@@ -115,8 +115,7 @@ def render(page: Page, dataset: ShownDataset, shown: Iterable[ShownClip]) -> str
         ("Accepted", "good", len(dataset.accepted), [_card(clip, page) for clip in clips if clip.accepted]),
         ("Rejected", "bad", len(dataset.rejected), [_card(clip, page) for clip in clips if not clip.accepted]),
     ]
-    widest = max((bar.count for bar in page.funnel), default=1) or 1
-    return _template().render(page=page, columns=columns, widest=widest)
+    return _template().render(page=page, columns=columns, bars=_bars(page.funnel))
 
 
 def write_page(path: Path, html: str) -> None:
@@ -130,6 +129,15 @@ def write_page(path: Path, html: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _bars(funnel: Iterable[Bar]) -> list[tuple[Bar, float]]:
+    """Each bar with its length in per cent."""
+    drawn, whole = [], 0
+    for bar in funnel:
+        whole = whole if bar.inset else bar.count
+        drawn.append((bar, round(100 * min(1.0, bar.count / whole), 1) if whole else 0.0))
+    return drawn
 
 
 def _is_wrong(clip: ShownClip, remarks: Mapping[str, Remark]) -> bool:
