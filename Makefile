@@ -8,6 +8,9 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 READY := .venv/ready
 JOBS ?= 2
+KILLS ?= 100
+SEED ?= 1
+WORKERS ?= 3
 LOCK := $(BIN)/uv pip compile --quiet --no-header --no-annotate --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --python-version 3.11
 
@@ -59,6 +62,11 @@ docs: setup ## rewrite the generated tables of the docs, and the Grafana dashboa
 bench: setup ## measure, and print ratios to a baseline taken on the same machine
 	@deploy/setup/debian.sh test
 	@for file in tests/bench/[a-z]*.py; do echo "== $$file"; $(BIN)/python -m "$$(basename -s .py "$${file//\//.}")"; done
+
+.PHONY: chaos
+chaos: setup ## kill workers and the broker, fill the disk, and count what is lost (KILLS=1000 SEED=7)
+	@deploy/setup/debian.sh test
+	@$(BIN)/python -m tests.faults.chaos --kills $(KILLS) --seed $(SEED) --workers $(WORKERS) $(ARGS)
 
 ##  keep it
 .PHONY: setup
