@@ -16,9 +16,10 @@ from torch.utils.data import DataLoader
 
 from vta_stream.toyworld.training.hearing.network import Hearing
 from vta_stream.toyworld.training.hearing.pieces import Pieces, make_pieces
-from vta_stream.toyworld.training.hearing.recordings import draw_sentence, load, record
+from vta_stream.toyworld.training.hearing.recordings import load, record
 from vta_stream.toyworld.training.hearing.windows import Batch, Lesson, Windows
 from vta_stream.toyworld.world.realm import Realm, rng_of
+from vta_stream.toyworld.world.sentences import draw_sentence
 
 LESSONS = (
     Lesson(1300, 32, 1),

@@ -11,23 +11,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from vta_stream.toyworld.world.grammar import FORMS, Mention, Statement
-from vta_stream.toyworld.world.realm import Realm, realm_of, rng_of
+from vta_stream.toyworld.world.realm import Realm, rng_of
+from vta_stream.toyworld.world.sentences import draw_sentence
 from vta_stream.toyworld.world.speech import SpokenWord, draw_voice, speak
-from vta_stream.toyworld.world.vocabulary import (
-    COLOURS,
-    COUNTS,
-    FILLERS,
-    FOREIGN,
-    MOTIONS,
-    PLACES,
-    RELATIONS,
-    SHAPES,
-    SIZES,
-)
+from vta_stream.toyworld.world.vocabulary import FOREIGN
 
 SENTENCES_PER_VOICE = 12
-_FILLER_SHARE, _FOREIGN_PER_VOICE = 0.25, 3
+_FOREIGN_PER_VOICE = 3
 _VOICES_PER_FILE = 50
 
 
@@ -54,19 +44,6 @@ class Speaker:
         """A sentence's samples in -1..1."""
         part = self.samples[sentence.first : sentence.first + sentence.count]
         return part.astype(np.float32) / np.float32(32768)
-
-
-def draw_sentence(rng: random.Random, realm: Realm) -> str:
-    """A statement or, more rarely, a filler. A statement is of the realm; there are too few fillers to share them out.
-
-    Statements are drawn evenly over words, not over scenes, so that rare words are as well known as others.
-    """
-    if rng.random() < _FILLER_SHARE:
-        return rng.choice(FILLERS)
-    while True:
-        text = _draw_statement(rng).text
-        if realm_of(f"sentence: {text}") == realm:
-            return text
 
 
 def record(folder: Path, voices: int, seed: int, tell: Callable[[str], None]) -> None:
@@ -124,19 +101,3 @@ def _draw_texts(rng: random.Random) -> list[tuple[str, str]]:
         text = " ".join(rng.sample(words, rng.randint(3, 10))) if rng.random() < 0.5 else rng.choice(FOREIGN[language])
         texts.append((text, language))
     return texts
-
-
-def _draw_statement(rng: random.Random) -> Statement:
-    kind = rng.choice(list(FORMS))
-    form = rng.randrange(len(FORMS[kind]))
-    predicates = {"presence": ("",), "place": tuple(PLACES), "motion": tuple(MOTIONS), "relation": RELATIONS}
-    other = _draw_mention(rng) if kind == "relation" else None
-    return Statement(kind, _draw_mention(rng), rng.choice(predicates[kind]), other, form)
-
-
-def _draw_mention(rng: random.Random) -> Mention:
-    size = rng.choice((None, *SIZES))
-    colour, shape = rng.choice((None, *COLOURS)), rng.choice((None, *SHAPES))
-    if colour is None and shape is None:
-        shape = rng.choice(SHAPES)
-    return Mention(rng.choice(list(COUNTS)), size, colour, shape)
