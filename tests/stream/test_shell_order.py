@@ -14,6 +14,7 @@ from tests.stream.shell_bench import MAIN, OTHER, Bench, Scripted, clip_message,
 from vta_stream.domain.delivery import Delivery
 from vta_stream.ports import DeferError, Outcome, TransientError
 from vta_stream.stream.crashes import crash_key
+from vta_stream.stream.triage import SUSPECTS_TOGETHER
 
 
 @pytest.fixture
@@ -175,10 +176,40 @@ async def test_a_drain_begins_nothing_new_and_cuts_off_after_the_grace(bench: Be
     assert bench.sender.sent == []
 
 
-async def test_suspects_of_a_crash_are_worked_on_alone(bench: Bench) -> None:
+async def test_what_was_there_at_one_death_goes_on_apart_from_the_others_but_not_one_by_one(bench: Bench) -> None:
+    """Most deaths are nobody's fault; a store that has hundreds of records in work then takes a few commits."""
+    for offset in range(1, 4 + SUSPECTS_TOGETHER):
+        bench.ledger.parole(crash_key("score", "clips.segmented", builders.clip(f"v{offset}").clip_id), 1)
+    stage = Scripted(on, batch_max=SUSPECTS_TOGETHER + 6, batch_wait_s=0.2)
+    async with bench.shell(stage) as shell:
+        for offset in range(SUSPECTS_TOGETHER + 6):
+            await shell.take(clip_message(offset))
+        await until(lambda: shell.acks.in_work == 0)
+    assert [len(call) for call in stage.calls] == [1, SUSPECTS_TOGETHER, 3, 2]
+
+
+async def test_suspects_that_are_worked_on_one_a_call_are_not_held_up_by_each_other(bench: Bench) -> None:
+    for offset in range(3):
+        bench.ledger.parole(crash_key("score", "clips.segmented", builders.clip(f"v{offset}").clip_id), 1)
+    all_there = asyncio.Barrier(3)
+
+    async def work(deliveries: Sequence[Delivery[Any]]) -> list[Outcome]:
+        async with asyncio.timeout(10):
+            await all_there.wait()
+        return on(deliveries)
+
+    stage = Scripted(work, concurrency=3)
+    async with bench.shell(stage) as shell:
+        for offset in range(3):
+            await shell.take(clip_message(offset))
+        await until(lambda: shell.acks.in_work == 0)
+    assert bench.sender.letters() == []
+
+
+async def test_on_its_last_chance_a_suspect_is_worked_on_alone(bench: Bench) -> None:
     for video_id in ("v1", "v3"):
         key = crash_key("score", "clips.segmented", builders.clip(video_id).clip_id)
-        bench.ledger.parole(key, 1)
+        bench.ledger.parole(key, 2)
     together = []
     busy = 0
 

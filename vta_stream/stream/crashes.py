@@ -21,6 +21,11 @@ def crash_key(stage: str, topic: str, identity: str | bytes) -> str:
     return hashlib.blake2b(b"\0".join((stage.encode(), topic.encode(), text)), digest_size=8).hexdigest()
 
 
+def is_last_chance(crashes: int, crashes_max: int) -> bool:
+    """True for a suspect that is buried if the process dies once more while it is in work."""
+    return 0 < crashes_max - 1 <= crashes
+
+
 class CrashLedger:
     """An append-only file of what was begun and what ended; what was begun and never ended was a crash.
 

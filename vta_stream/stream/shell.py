@@ -69,7 +69,6 @@ class Shell:
         self._shelf = Shelf(set_retries_flow)
         self._settler = Settler(stage.name, around.prefix, around.sender, around.retry)
         self._trial = Trial(stage, around.ledger, around.topology)
-        self._one_suspect = asyncio.Lock()
         self._works: dict[tuple[Partition, int], Work] = {}
         self._closing = asyncio.Event()
         self._ended: list[tuple[Work, Ending]] = []
@@ -193,7 +192,7 @@ class Shell:
             for group in self._triage.apart(ready):
                 if self._closing.is_set():
                     return
-                async with self._suspects.alone(self._one_suspect, self._triage.crashes(group[0])):
+                async with self._suspects.alone(self._triage.crashes(group[0])):
                     endings = await self._try(group)
                 hit("shell.worked")
                 if self.stage.ordered:

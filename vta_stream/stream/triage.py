@@ -10,11 +10,17 @@ from vta_stream.ports import TerminalError
 from vta_stream.stream.acks import Partition
 from vta_stream.stream.batching import Work
 from vta_stream.stream.codec import clip_id_of, decode, video_id_of
-from vta_stream.stream.crashes import CrashLedger, crash_key
+from vta_stream.stream.crashes import CrashLedger, crash_key, is_last_chance
 from vta_stream.stream.dead_letters import UNKNOWN, Failure
 from vta_stream.stream.settling import Ending
 
 CRASH = "crash"
+SUSPECTS_TOGETHER = 32
+"""So many of those that were there at a death, and have more chances than one, go into a call together.
+
+Most deaths are nobody's fault (a deployment, no memory left), and the store has hundreds of records in work: one
+commit each would take a minute. If one of them does it again, this many have one chance left, and go alone.
+"""
 
 
 def identity(work: Work) -> str | None:
@@ -47,20 +53,23 @@ class Triage:
         return None
 
     def crashes(self, work: Work) -> int:
-        """How often the process died with this in work: above 0 it is a suspect."""
+        """How often the process died with this in work: above 0 it is a suspect, see Suspects."""
         return self.ledger.crashes(work.crash_key)
 
     def apart(self, works: Sequence[Work]) -> list[list[Work]]:
-        """The works in order, with each suspect in a group of its own."""
+        """The works in order, in groups: suspects apart from the others, and on its last chance each alone."""
         groups: list[list[Work]] = []
-        joinable = False
+        room, before = 0, 0
         for work in works:
-            suspect = self.crashes(work) > 0
-            if joinable and not suspect:
+            crashes = self.crashes(work)
+            alone = is_last_chance(crashes, self.crashes_max)
+            if room > 0 and (crashes > 0) == (before > 0) and not alone:
                 groups[-1].append(work)
+                room -= 1
             else:
                 groups.append([work])
-            joinable = not suspect
+                room = 0 if alone else SUSPECTS_TOGETHER - 1 if crashes else len(works)
+            before = crashes
         return groups
 
     def committed(self, commits: Mapping[Partition, int]) -> None:

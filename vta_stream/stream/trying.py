@@ -13,7 +13,7 @@ from vta_stream.domain.delivery import Delivery
 from vta_stream.failpoints import hit
 from vta_stream.ports import AnyStage, Outcome, StageError
 from vta_stream.stream.batching import Work
-from vta_stream.stream.crashes import CrashLedger
+from vta_stream.stream.crashes import CrashLedger, is_last_chance
 from vta_stream.stream.dead_letters import unknown
 from vta_stream.stream.settling import Ending
 from vta_stream.stream.topology import Topology
@@ -24,8 +24,9 @@ log = logging.getLogger(__name__)
 class Suspects:
     """Keeps messages that were there when the process died from being blamed for each other.
 
-    A suspect is worked on without another suspect of its stage; on its last chance, without any other
-    suspect on its last chance in the whole process. So only what really kills the process uses up its chances.
+    On its last chance a suspect is worked on without any other suspect on its last chance in the whole process, so
+    that only what really kills the process uses up its chances. Before that it is worked on like all others: most
+    deaths are nobody's fault, and one after the other would hold up whatever was in work.
     """
 
     def __init__(self, crashes_max: int) -> None:
@@ -33,12 +34,10 @@ class Suspects:
         self._last_chance = asyncio.Lock()
 
     @contextlib.asynccontextmanager
-    async def alone(self, of_stage: asyncio.Lock, crashes: int) -> AsyncIterator[None]:
+    async def alone(self, crashes: int) -> AsyncIterator[None]:
         """Enter with how often the message was there before; 0 is no suspect."""
         async with contextlib.AsyncExitStack() as stack:
-            if crashes > 0:
-                await stack.enter_async_context(of_stage)
-            if crashes > 0 and crashes >= self.crashes_max - 1:
+            if is_last_chance(crashes, self.crashes_max):
                 await stack.enter_async_context(self._last_chance)
             yield
 
