@@ -54,7 +54,10 @@ class Written:
 
 
 class Batch:
-    """Takes the records of a batch in, one kind after the other, within the caller's transaction."""
+    """Takes the records of a batch in: `gather` before the transaction, `insert` within it.
+
+    What `gather` has read still holds then, because nobody else writes: the transaction fails otherwise.
+    """
 
     def __init__(self, lake: Lake, shards: ShardSet, media: MediaStore, settings: StoreSettings, now_s: float) -> None:
         self._lake = lake
@@ -63,13 +66,16 @@ class Batch:
         self._settings = settings
         self._now_s = now_s
         self._rows: dict[str, list[Row]] = {}
+        self._letters: list[tuple[DeadLetter, Position]] = []
         self._touched: set[str] = set()
         self.written = Written()
 
-    def write(self, deliveries: Sequence[tuple[int, Delivery[Any]]]) -> Written:
-        """Write the records (with their index, for the failures). TransientError: the whole batch failed."""
+    def gather(self, deliveries: Sequence[tuple[int, Delivery[Any]]]) -> None:
+        """Sort the records (with their index, for the failures), and put the samples where they survive.
+
+        TransientError: the whole batch failed. An upload takes its time, and no transaction waits for it.
+        """
         clips: list[tuple[int, str, Clip]] = []
-        letters: list[tuple[DeadLetter, Position]] = []
         for index, delivery in deliveries:
             record = delivery.record
             if isinstance(record, Clip):
@@ -78,17 +84,20 @@ class Batch:
                 self.written.segmented[record.video_id] = record
                 self._touched.add(record.video_id)
             elif isinstance(record, DeadLetter):
-                letters.append((record, delivery.position))
+                self._letters.append((record, delivery.position))
             else:
                 self.written.failures[index] = TerminalError(
                     "unexpected_record", f"{delivery.topic} carries a {type(record).__name__}, which no table takes"
                 )
         self._add_clips(clips)
-        self._shards.sync()
+        self._shards.persist()
         hit("store.appended")
+
+    def insert(self) -> Written:
+        """Write the rows."""
         for table, rows in self._rows.items():
             self._insert(table, rows)
-        self._add_dead_letters(letters)
+        self._add_dead_letters(self._letters)
         self._update_videos()
         self._shards.save(self._lake)
         return self.written

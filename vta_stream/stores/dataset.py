@@ -1,8 +1,9 @@
 """The dataset's one writer: every record in it exactly once, whatever dies in between.
 
-A commit is: (1) append the samples to the open shards and sync them, (2) one transaction with the rows, the
-shards' committed bytes and the next offsets, which is the only commit point, (3) seal full shards, and let
-the caller acknowledge. What is behind the committed bytes of a shard is nothing, and recovery cuts it off.
+A commit is: (1) append the samples to shards and put these where they survive, (2) one transaction with the rows,
+the shards' committed bytes and the next offsets, which is the only commit point, (3) seal full shards, and let
+the caller acknowledge. What is behind the committed bytes of a shard is nothing, and recovery takes it away. What
+the steps are in a folder and in a bucket: `shard_sink`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from vta_stream.stores.batch import Batch, Written
 from vta_stream.stores.catalog import Catalog, lake_error
 from vta_stream.stores.counting import count_commit
 from vta_stream.stores.files import disk_error
+from vta_stream.stores.folder_sink import FolderSink
 from vta_stream.stores.lake import Lake
 from vta_stream.stores.maintenance import tidy
 from vta_stream.stores.offsets import LogPartition, Offsets
@@ -60,7 +62,7 @@ class LakeDataset:
         self._catalog = Catalog(self._dir, settings.catalog)
         self._lock = WriterLock(self._dir)
         self._lake: Lake | None = None
-        self._shards = ShardSet(self._dir, settings, clock)
+        self._shards = ShardSet(FolderSink(self._dir), settings, clock)
         self._offsets = Offsets()
         self._repeats = Repeats()
         self._versions: dict[str, str] = {}
@@ -157,9 +159,10 @@ class LakeDataset:
             metrics.STORE_REPEATS.labels("offset").inc(repeated)
             return Written()
         self._offsets.begin([delivery.position for _, delivery in fresh])
+        batch = Batch(self.lake, self._shards, self._media, self._settings, self._clock())
+        batch.gather(fresh)
         with self.lake.transaction():
-            batch = Batch(self.lake, self._shards, self._media, self._settings, self._clock())
-            written = batch.write(fresh)
+            written = batch.insert()
             written.repeats["offset"] += repeated
             handled = [delivery.position for index, delivery in fresh if index not in written.failures]
             planned = self._offsets.plan(handled)

@@ -1,8 +1,7 @@
-"""All shards of a dataset: which are open, what a commit did to them, and what a crash left behind."""
+"""All shards of a dataset: which are open, which are full, and what a commit did to them."""
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,34 +15,25 @@ from vta_stream.settings.work import StoreSettings
 from vta_stream.stores.catalog import quoted_list
 from vta_stream.stores.files import replace_file
 from vta_stream.stores.rows import shard_row
-from vta_stream.stores.shards import (
-    SHARD_FILE,
-    SHARDS_FOLDER,
-    Layout,
-    OpenShard,
-    Place,
-    ShardRow,
-    seal,
-)
+from vta_stream.stores.shard_sink import ShardSink
+from vta_stream.stores.shards import SHARDS_FOLDER, Layout, OpenShard, Place, ShardRow
 
 if TYPE_CHECKING:
     from vta_stream.stores.lake import Lake
-
-log = logging.getLogger(__name__)
 
 _ROWS = """SELECT shard_path, layout, split, shard_index, state, sample_count, data_bytes,
 epoch(opened_at), epoch(sealed_at) FROM shards"""
 
 
 class ShardSet:
-    """The open shards, one a layout and split, and the numbers of the next ones.
+    """The shards that grow, one a layout and split, and the numbers of the next ones.
 
-    A commit goes: `append` as often as needed, `sync`, `save` within the transaction, `committed` after it.
-    Whatever goes wrong before the transaction is through: `recover`.
+    A commit goes: `append` as often as needed, `persist`, `save` within the transaction, `committed` after it.
+    Whatever goes wrong before the transaction is through: `recover`. Where the bytes go is the sink's business.
     """
 
-    def __init__(self, dataset_dir: Path, settings: StoreSettings, clock: Callable[[], float] = time.time) -> None:
-        self._dir = dataset_dir
+    def __init__(self, sink: ShardSink, settings: StoreSettings, clock: Callable[[], float] = time.time) -> None:
+        self._sink = sink
         self._clock = clock
         self._settings = settings
         self._open: dict[tuple[str, str], OpenShard] = {}
@@ -51,38 +41,24 @@ class ShardSet:
         self._touched: dict[str, OpenShard] = {}
         self._full: set[str] = set()
 
-    def recover(self, lake: Lake) -> None:
-        """Make the files what the catalog says: cut open shards back, finish sealed ones, remove the unknown."""
+    def recover(self, lake: Lake, writer: int = 0) -> None:
+        """Make the files what the catalog says. `writer`: this writer's number; see ShardSink."""
         self.close()
         self._open.clear()
         self._next_index.clear()
         self._touched.clear()
         self._full.clear()
-        rows = [ShardRow(*row) for row in lake.rows(_ROWS)]
-        on_disk = self._files()
-        known = {row.shard_path for row in rows}
-        for name in on_disk:
-            if name.removesuffix(".part") not in known:
-                log.warning("%s is unknown to the catalog and is removed", name)
-                (self._dir / name).unlink()
+        rows = _known(lake)
         for row in rows:
             slot = (row.layout, row.split)
             self._next_index[slot] = max(row.shard_index + 1, self._next_index.get(slot, 0))
-            shard = OpenShard(self._dir, row)
-            if row.state == "open":
-                shard.truncate()
-                self._open[slot] = shard
-                hit("store.recovering")
-            elif f"{row.shard_path}.part" in on_disk:
-                seal(shard)
-            elif row.shard_path not in on_disk:
-                log.error("the sealed shard %s is not there (moved away?); its rows still name it", row.shard_path)
-        write_splits(self._dir, rows)
+        for shard in self._sink.recover(rows, writer):
+            self._open[shard.row.layout, shard.row.split] = shard
+        self._sink.write_splits(rows)
 
-    def _files(self) -> set[str]:
-        folder = self._dir / SHARDS_FOLDER
-        paths = (path for path in folder.glob("*/*/shard-*") if SHARD_FILE.fullmatch(path.name))
-        return {str(path.relative_to(self._dir)) for path in paths}
+    def collect_orphans(self, lake: Lake) -> None:
+        """Between commits: remove what no commit ever named."""
+        self._sink.collect_orphans(_known(lake))
 
     def append(self, layout: Layout, sample: Sample) -> Place:
         """Write a sample into the open shard of its layout and split; a full one makes room for the next."""
@@ -93,14 +69,18 @@ class ShardSet:
         place = shard.append(sample)
         self._touched[place.shard_path] = shard
         if self._is_full(shard):
-            self._full.add(place.shard_path)
-            del self._open[slot]
+            self._give_up(slot, shard)
+            self._sink.persist(shard)
         return place
+
+    def _give_up(self, slot: tuple[str, str], shard: OpenShard) -> None:
+        self._full.add(shard.row.shard_path)
+        del self._open[slot]
 
     def _new(self, layout: Layout, split: Split) -> OpenShard:
         index = self._next_index.get((layout, split), 0)
         self._next_index[layout, split] = index + 1
-        return OpenShard.new(self._dir, layout, split, index, self._clock())
+        return self._sink.new(layout, split, index, self._clock())
 
     def _is_full(self, shard: OpenShard) -> bool:
         settings = self._settings
@@ -122,13 +102,15 @@ class ShardSet:
         """Mark the shards that have been open for as long as they may be; the commit seals them."""
         for slot, shard in self._overdue(now_s):
             self._touched[shard.row.shard_path] = shard
-            self._full.add(shard.row.shard_path)
-            del self._open[slot]
+            self._give_up(slot, shard)
 
-    def sync(self) -> None:
-        """Force what was appended to the disk."""
+    def persist(self) -> None:
+        """From here on what was appended survives the machine's end."""
+        if not self._sink.keeps_open:
+            for slot, shard in list(self._open.items()):
+                self._give_up(slot, shard)
         for shard in self._touched.values():
-            shard.sync()
+            self._sink.persist(shard)
 
     def save(self, lake: Lake) -> None:
         """Write the rows of the touched shards, within the caller's transaction."""
@@ -158,15 +140,19 @@ class ShardSet:
         self._full.clear()
         for shard in touched:
             if shard.row.shard_path in full:
-                seal(shard)
+                self._sink.seal(shard)
                 metrics.SHARDS_SEALED.labels(shard.row.layout).inc()
         if full:
-            write_splits(self._dir, [ShardRow(*row) for row in lake.rows(_ROWS)])
+            self._sink.write_splits(_known(lake))
 
     def close(self) -> None:
         """Close the files."""
         for shard in (*self._open.values(), *self._touched.values()):
             shard.close()
+
+
+def _known(lake: Lake) -> list[ShardRow]:
+    return [ShardRow(*row) for row in lake.rows(_ROWS)]
 
 
 def write_splits(dataset_dir: Path, rows: Sequence[ShardRow]) -> None:

@@ -47,9 +47,10 @@ class ShardRow:
     sealed_at_s: float | None
 
 
-def shard_path(layout: Layout, split: Split, index: int) -> str:
-    """The final path of a shard, relative to the dataset's folder."""
-    return f"{SHARDS_FOLDER}/{layout}/{split}/shard-{index:06d}.tar"
+def shard_path(layout: Layout, split: Split, index: int, writer: int | None = None) -> str:
+    """The final path of a shard, relative to the dataset's folder; in a bucket with the number of its writer."""
+    owner = "" if writer is None else f"-{writer}"
+    return f"{SHARDS_FOLDER}/{layout}/{split}/shard-{index:06d}{owner}.tar"
 
 
 def tar_bytes(sample: Sample) -> bytes:
@@ -70,19 +71,26 @@ class OpenShard:
     Appended bytes are nothing until the catalog says so: `truncate` takes them back.
     """
 
-    def __init__(self, dataset_dir: Path, row: ShardRow) -> None:
+    def __init__(self, folder: Path, row: ShardRow) -> None:
         self.row = row
-        self._final = dataset_dir / row.shard_path
+        self._final = folder / row.shard_path
         self._part = self._final.with_name(self._final.name + _PART)
         self._descriptor: int | None = None
         self.data_bytes = row.data_bytes
         self.sample_count = row.sample_count
 
     @classmethod
-    def new(cls, dataset_dir: Path, layout: Layout, split: Split, index: int, now_s: float) -> OpenShard:
+    def new(
+        cls, folder: Path, layout: Layout, split: Split, index: int, now_s: float, writer: int | None = None
+    ) -> OpenShard:
         """An empty shard, whose file is made with the first sample."""
-        row = ShardRow(shard_path(layout, split, index), layout, split, index, "open", 0, 0, now_s, None)
-        return cls(dataset_dir, row)
+        row = ShardRow(shard_path(layout, split, index, writer), layout, split, index, "open", 0, 0, now_s, None)
+        return cls(folder, row)
+
+    @property
+    def part(self) -> Path:
+        """The growing file."""
+        return self._part
 
     def append(self, sample: Sample) -> Place:
         """Write a sample behind the last one. An OSError leaves a torn end, for `truncate` to cut off."""
@@ -143,6 +151,11 @@ class OpenShard:
     def finished(self) -> bool:
         """True if the final file is there, as long as it has to be."""
         return self._final.is_file() and self._final.stat().st_size == self.data_bytes + len(END)
+
+    def discard(self) -> None:
+        """Remove the growing file: what was in it is elsewhere."""
+        self.close()
+        self._part.unlink()
 
     def close(self) -> None:
         """Close the file; `append` opens it again."""
