@@ -21,6 +21,7 @@ COMMANDS = {
     "submit": ("submit", "Publish video IDs, URLs, files or folders."),
     "status": ("status", "Show the funnel, the lag and the rates."),
     "query": ("query", "Ask the dataset in SQL while it grows."),
+    "verify": ("verify", "Check a whole dataset, and mend it."),
     "demo": ("demo", "Show it all on short videos made by code."),
     "doctor": ("doctor", "Say what is wrong here, and what mends it."),
     "topics": ("topics", "List, compare and create the topics."),

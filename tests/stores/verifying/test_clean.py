@@ -7,17 +7,16 @@ from pathlib import Path
 import pytest
 
 from tests.stores.lakes import Logs, dataset, embedded, settings
-from tests.stores.verifying.worlds import make
 from vta_stream.stores.reader import DatasetError
 from vta_stream.stores.verifying import check, verify
 
 
-def test_a_dataset_of_the_store_is_clean(tmp_path: Path) -> None:
-    folder = make(tmp_path)
+def test_a_dataset_of_the_store_is_clean(whole: Path) -> None:
+    folder = whole
     report = check(folder)
     assert report.findings == []
     assert report.notes == []
-    assert report.checked["samples"] == 12
+    assert report.checked["samples"] == 14
     assert report.checked["shards"] == len(list(folder.glob("shards/*/*/shard-*")))
     assert report.checked["bytes"] == sum(
         path.stat().st_size - (0 if path.suffix == ".part" else 1024) for path in folder.glob("shards/*/*/shard-*")
@@ -41,16 +40,15 @@ def test_a_writer_at_work_is_said_and_what_it_has_not_committed_is_passed_over(t
     assert {finding.kind for finding in verify(folder)} == {"shard_tail", "unknown_shard_file"}
 
 
-def test_a_check_changes_no_file(tmp_path: Path) -> None:
+def test_a_check_changes_no_file(whole: Path) -> None:
     """But for what SQLite keeps beside a catalog that is read, as with every reader."""
-    folder = make(tmp_path)
 
     def times() -> dict[str, int]:
-        files = (path for path in folder.rglob("*") if path.is_file() and "sqlite-" not in path.name)
+        files = (path for path in whole.rglob("*") if path.is_file() and "sqlite-" not in path.name)
         return {str(path): path.stat().st_mtime_ns for path in files}
 
     before = times()
-    verify(folder)
+    verify(whole)
     assert times() == before
 
 

@@ -2,5 +2,6 @@
 
 from vta_stream.stores.verifying.checking import check, verify
 from vta_stream.stores.verifying.findings import KINDS, Finding, Report
+from vta_stream.stores.verifying.repairing import Repaired, repair
 
-__all__ = ["KINDS", "Finding", "Report", "check", "verify"]
+__all__ = ["KINDS", "Finding", "Repaired", "Report", "check", "repair", "verify"]

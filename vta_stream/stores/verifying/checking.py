@@ -6,47 +6,62 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vta_stream.ports import StageError
+from vta_stream.settings.work import StoreSettings
+from vta_stream.stores.catalog import TABLES_FOLDER, Catalog
+from vta_stream.stores.reader import DatasetError
 from vta_stream.stores.shards import ShardRow
 from vta_stream.stores.verifying.findings import KINDS, Finding, Report
 from vta_stream.stores.verifying.leftovers import check_leftovers, check_splits
+from vta_stream.stores.verifying.resubmitting import submit_lines
 from vta_stream.stores.verifying.shard_bytes import check_shards
 from vta_stream.stores.verifying.snapshot import Placed, Snapshot, open_snapshot, writer_at_work
-from vta_stream.stores.verifying.table_files import check_readable, check_table_files
-from vta_stream.stores.verifying.tables import check_tables, count_rows
+from vta_stream.stores.verifying.table_files import UnreadableTable, check_table_files, copy_tables
+from vta_stream.stores.verifying.tables import check_tables
 
-DEFAULT_CATALOG = "sqlite:catalog.sqlite"
 _FOR_SAMPLES = {"samples", "clips", "embeddings"}
 
 Progress = Callable[[int, int], None]
 """Told the bytes of samples looked at so far, and all that there are."""
 
 
-def verify(dataset_dir: Path, catalog: str = DEFAULT_CATALOG) -> list[Finding]:
+def verify(dataset_dir: Path, store: StoreSettings | None = None) -> list[Finding]:
     """Everything that is wrong with the dataset; see `check`."""
-    return check(dataset_dir, catalog).findings
+    return check(dataset_dir, store).findings
 
 
-def check(dataset_dir: Path, catalog: str = DEFAULT_CATALOG, progress: Progress | None = None) -> Report:
+def check(
+    dataset_dir: Path,
+    store: StoreSettings | None = None,
+    progress: Progress | None = None,
+    *,
+    lock_is_ours: bool = False,
+) -> Report:
     """Check the whole dataset, reading only.
 
     A writer may be at work: then one snapshot is checked, open shards up to their committed bytes, and what only
-    means something at rest (files that no row names, unfinished ends) is left out, with a note. `catalog` is as in
-    the settings. DatasetError if there is no dataset that could be checked.
+    means something at rest (files that no row names, unfinished ends) is left out, with a note. `store` says where the
+    catalog is; None: in the folder. `lock_is_ours`: the caller holds the writer's lock, so nobody else writes.
+    DatasetError if there is no dataset that could be checked.
     """
     dataset_dir = dataset_dir.resolve()
     report = Report()
-    at_work = writer_at_work(dataset_dir)
-    with open_snapshot(dataset_dir, catalog) as snapshot:
-        version, shards, placed = _check_catalog(snapshot, report)
+    at_work = not lock_is_ours and writer_at_work(dataset_dir)
+    with open_snapshot(catalog_of(dataset_dir, store)) as snapshot:
+        unreadable: set[str] = set()
+        version, shards, placed = _check_catalog(snapshot, report, unreadable)
         report.checked["shards"] = len(shards or ())
-        at_work = at_work or writer_at_work(dataset_dir)
         if placed and shards is not None:
             with _counted(report, sum(row.data_bytes for row in shards), progress) as advance:
                 _add(report, check_shards(dataset_dir, shards, _counting(snapshot.samples(), report), advance))
         if shards is not None:
-            _add(report, check_leftovers(dataset_dir, shards))
+            named = set() if "samples" in unreadable else snapshot.named_shards()
+            _add(report, check_leftovers(dataset_dir, shards, named))
             _add(report, check_splits(dataset_dir, shards))
-        at_work = at_work or writer_at_work(dataset_dir) or snapshot.version() != version
+        if not lock_is_ours:
+            at_work = at_work or writer_at_work(dataset_dir) or snapshot.version() != version
+        lost = {video_id for finding in report.findings for video_id in finding.videos}
+        report.submit = [] if "videos" in unreadable else submit_lines(snapshot, lost)
     if at_work:
         report.forget([kind for kind, facts in KINDS.items() if facts.quiet])
         report.notes.append(
@@ -56,22 +71,35 @@ def check(dataset_dir: Path, catalog: str = DEFAULT_CATALOG, progress: Progress 
     return report
 
 
-def _check_catalog(snapshot: Snapshot, report: Report) -> tuple[int, list[ShardRow] | None, bool]:
+def catalog_of(dataset_dir: Path, store: StoreSettings | None) -> Catalog:
+    """Where the catalog is; DatasetError for settings that make no sense."""
+    try:
+        return Catalog.of(dataset_dir, store or StoreSettings())
+    except StageError as error:
+        raise DatasetError(str(error)) from error
+
+
+def _check_catalog(snapshot: Snapshot, report: Report, unreadable: set[str]) -> tuple[int, list[ShardRow] | None, bool]:
     """All that is to be asked of one state of the catalog.
 
     Returns its commit, the shards if they can be read, and whether it is known what lies in them.
     """
-    unreadable: set[str] = set()
-    with snapshot.queries():
-        version = snapshot.version()
-        _add(report, check_table_files(snapshot, unreadable))
-        _add(report, check_readable(snapshot, unreadable))
-        _add(report, check_tables(snapshot, unreadable))
-        report.checked["rows"] = count_rows(snapshot, unreadable)
-        shards = None if "shards" in unreadable else snapshot.shards()
-        placed = not _FOR_SAMPLES & unreadable
-        if placed:
-            snapshot.keep_samples()
+    damaged: list[Finding] = []
+    while True:
+        try:
+            with snapshot.one_state():
+                version = snapshot.version()
+                files = list(check_table_files(snapshot, unreadable))
+                report.checked["rows"] = copy_tables(snapshot, unreadable)
+        except UnreadableTable as error:
+            unreadable.add(error.table)
+            damaged.append(Finding("table_file_damaged", f"{TABLES_FOLDER}/main/{error.table}", str(error)))
+        else:
+            break
+    _add(report, iter([*files, *damaged]))
+    _add(report, check_tables(snapshot, unreadable))
+    shards = None if "shards" in unreadable else snapshot.shards()
+    placed = not _FOR_SAMPLES & unreadable
     if unreadable:
         report.notes.append(
             f"the tables {', '.join(sorted(unreadable))} cannot be read: what needs them was not checked"

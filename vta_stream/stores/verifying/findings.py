@@ -34,7 +34,8 @@ KINDS: dict[str, Kind] = {
     "table_file_missing": Kind("the catalog names a table's file that is not there", "none", _COPY),
     "table_file_damaged": Kind("a table's file cannot be read, or is not as long as the catalog says", "none", _COPY),
     "unknown_table_file": Kind("a file among the tables that the catalog does not know", "repair", _ASIDE, True),
-    "row_twice": Kind("two rows with one key", "repair", "the one that was written first is kept"),
+    "moved": Kind("the catalog says that its tables lie elsewhere: readers look there", "repair", "it is told"),
+    "row_twice": Kind("several rows with one key", "repair", "one of them is kept"),
     "row_without_clip": Kind("a row of a clip that the table clips does not have", "repair", "the row is removed"),
     "sample_missing": Kind("an accepted clip without its sample", "drop", "repair with --drop-lost, then submit again"),
     "embedding_missing": Kind(
@@ -64,6 +65,10 @@ KINDS: dict[str, Kind] = {
     "shard_row_missing": Kind("samples lie in a shard that the table shards does not have", "repair", "its row is "
                               "made anew"),
     "shard_unsealed": Kind("a sealed shard still has its temporary name", "repair", "it is sealed", True),
+    "shard_renamed": Kind(
+        "an open shard has its final name: trainers see what is not committed", "repair", "it is opened again, and a "
+        "copy kept in quarantine/", True,
+    ),
     "shard_end": Kind("a sealed shard does not end where it should", "repair", "it is cut and ended there"),
     "shard_tail": Kind("an open shard has bytes that were never committed", "repair", "they are cut off", True),
     "shard_count": Kind("a shard's row does not count what is in it", "repair", "it is counted anew"),
@@ -80,12 +85,16 @@ KINDS: dict[str, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong. `place` is a file or a row's key; `videos` are those that would have to come again."""
+    """One thing that is wrong. `place` is a file or a row's key.
+
+    `clips` are those of which something is lost, and `videos` the ones that have to be submitted again for it.
+    """
 
     kind: str
     place: str
     detail: str
     videos: tuple[str, ...] = ()
+    clips: tuple[str, ...] = ()
 
     @property
     def mend(self) -> Mend:
@@ -107,7 +116,9 @@ class Report:
     """By kind, how many were found beside those in `findings`."""
     notes: list[str] = field(default_factory=list)
     checked: Counter[str] = field(default_factory=Counter)
-    """What was looked at: shards, samples, bytes, rows, files."""
+    """What was looked at: shards, samples, bytes of samples, rows."""
+    submit: list[str] = field(default_factory=list)
+    """The commands that bring back what is lost."""
     _told: Counter[str] = field(default_factory=Counter)
 
     def add(self, finding: Finding) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from vta_stream.stores.shard_set import splits_csv
@@ -16,18 +16,21 @@ SPILL_FOLDER = "tmp"
 SPLITS = "splits.csv"
 
 
-def check_leftovers(dataset_dir: Path, shards: Sequence[ShardRow]) -> Iterator[Finding]:
-    """Files among the shards, and in the writer's temporary folder, that should not be there."""
+def check_leftovers(dataset_dir: Path, shards: Sequence[ShardRow], named: Collection[str]) -> Iterator[Finding]:
+    """Files among the shards, and in the writer's temporary folder, that should not be there.
+
+    `named` are the shards that rows of samples name, whether they have rows of their own or not.
+    """
+    on_disk = {f"{SHARDS_FOLDER}/{name}": size for name, size in files_below(dataset_dir / SHARDS_FOLDER)}
     expected = {f"{SHARDS_FOLDER}/{row.layout}/{SPLITS}" for row in shards}
+    expected |= {path + ending for path in set(named) - {row.shard_path for row in shards} for ending in ("", PART)}
     for row in shards:
-        expected |= {row.shard_path, row.shard_path + PART} if row.state == "sealed" else {row.shard_path + PART}
-    both = {row.shard_path for row in shards if row.state == "sealed"}
-    on_disk = dict(files_below(dataset_dir / SHARDS_FOLDER))
-    for name, size_bytes in on_disk.items():
-        place = f"{SHARDS_FOLDER}/{name}"
-        finished_too = place.endswith(PART) and place.removesuffix(PART) in both and name.removesuffix(PART) in on_disk
-        if place not in expected or finished_too:
-            shard = SHARD_FILE.fullmatch(Path(name).name) or not name.endswith(PART)
+        final, part = row.shard_path, row.shard_path + PART
+        first, second = (final, part) if row.state == "sealed" else (part, final)
+        expected.add(first if first in on_disk else second)  # the second is a finding of the shard's bytes
+    for place, size_bytes in on_disk.items():
+        if place not in expected:
+            shard = SHARD_FILE.fullmatch(Path(place).name) or not place.endswith(PART)
             yield Finding("unknown_shard_file" if shard else "leftover", place, f"{size_bytes} bytes")
     for name, size_bytes in files_below(dataset_dir / SPILL_FOLDER):
         yield Finding("leftover", f"{SPILL_FOLDER}/{name}", f"{size_bytes} bytes")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
@@ -46,29 +46,31 @@ def _check_shard(dataset_dir: Path, row: ShardRow, samples: Iterable[Placed], pr
     path = shard_file(dataset_dir, row)
     if path is None:
         lost = list(samples)
-        yield Finding("shard_missing", row.shard_path, f"{len(lost)} samples are in it", _videos(lost))
+        yield _lost("shard_missing", row.shard_path, f"{len(lost)} samples are in it", lost)
         return
     with path.open("rb") as file:
         size_bytes = file.seek(0, 2)
         if size_bytes < row.data_bytes:
             lost = [sample for sample in samples if sample.offset_bytes + sample.size_bytes > size_bytes]
             text = f"{size_bytes} bytes, and {row.data_bytes} are committed; {len(lost)} samples are cut off"
-            yield Finding("shard_short", row.shard_path, text, _videos(lost))
+            yield _lost("shard_short" if lost else "shard_count", row.shard_path, text, lost)
             return
-        yield from _check_content(file, row, samples, progress)
-        yield from _check_end(file, path, row, size_bytes)
+        data_bytes = yield from _check_content(file, row, samples, progress)
+        yield from _check_end(file, path, row, data_bytes)
 
 
-def _check_content(file: BinaryIO, row: ShardRow, samples: Iterable[Placed], progress: Progress) -> Iterator[Finding]:
+def _check_content(
+    file: BinaryIO, row: ShardRow, samples: Iterable[Placed], progress: Progress
+) -> Generator[Finding, None, int]:
+    """Returns where the samples end."""
     reached_bytes = sample_count = 0
     for sample in samples:
         sample_count += 1
         if sample.offset_bytes > reached_bytes:
             yield _unnamed(file, row, reached_bytes, sample.offset_bytes)
-        fault = _fault(file, row, sample)
+        fault = _fault(file, sample)
         if fault is not None:
-            place = f"{row.shard_path} {sample.clip_id}"
-            yield Finding("sample_damaged", place, fault, _videos([sample]))
+            yield _lost("sample_damaged", f"{row.shard_path} {sample.clip_id}", fault, [sample])
         reached_bytes = max(reached_bytes, sample.offset_bytes + sample.size_bytes)
         progress(sample.size_bytes)
     if row.data_bytes > reached_bytes:
@@ -79,11 +81,13 @@ def _check_content(file: BinaryIO, row: ShardRow, samples: Iterable[Placed], pro
             f"there are {sample_count} that reach to {reached_bytes}"
         )
         yield Finding("shard_count", row.shard_path, text)
+    return max(reached_bytes, row.data_bytes)
 
 
-def _fault(file: BinaryIO, row: ShardRow, sample: Placed) -> str | None:
-    if sample.offset_bytes < 0 or not 0 < sample.size_bytes <= row.data_bytes - sample.offset_bytes:
-        return f"{sample.size_bytes} bytes from {sample.offset_bytes} on are not in its {row.data_bytes} bytes"
+def _fault(file: BinaryIO, sample: Placed) -> str | None:
+    size_bytes = file.seek(0, 2)
+    if sample.offset_bytes < 0 or not 0 < sample.size_bytes <= size_bytes - sample.offset_bytes:
+        return f"{sample.size_bytes} bytes from {sample.offset_bytes} on are not in a file of {size_bytes}"
     file.seek(sample.offset_bytes)
     try:
         check_sample(sample, file.read(sample.size_bytes))
@@ -103,19 +107,23 @@ def _unnamed(file: BinaryIO, row: ShardRow, start_bytes: int, end_bytes: int) ->
     return Finding("unnamed_bytes", row.shard_path, text)
 
 
-def _check_end(file: BinaryIO, path: Path, row: ShardRow, size_bytes: int) -> Iterator[Finding]:
+def _check_end(file: BinaryIO, path: Path, row: ShardRow, data_bytes: int) -> Iterator[Finding]:
+    size_bytes = file.seek(0, 2)
     if row.state == "open":
-        if size_bytes > row.data_bytes and path.name.endswith(PART):
-            yield Finding("shard_tail", row.shard_path + PART, f"{size_bytes - row.data_bytes} bytes")
+        if not path.name.endswith(PART):
+            yield Finding("shard_renamed", row.shard_path, f"{size_bytes - data_bytes} bytes behind its samples")
+        elif size_bytes > data_bytes:
+            yield Finding("shard_tail", row.shard_path + PART, f"{size_bytes - data_bytes} bytes")
         return
     if path.name.endswith(PART):
         yield Finding("shard_unsealed", row.shard_path + PART, f"{row.sample_count} samples")
         return
-    file.seek(row.data_bytes)
-    if size_bytes != row.data_bytes + len(END) or file.read(len(END)) != END:
-        text = f"{size_bytes - row.data_bytes} bytes behind its samples; {len(END)} empty ones are tar's end"
+    file.seek(data_bytes)
+    if size_bytes != data_bytes + len(END) or file.read(len(END)) != END:
+        text = f"{size_bytes - data_bytes} bytes behind its samples; {len(END)} empty ones are tar's end"
         yield Finding("shard_end", row.shard_path, text)
 
 
-def _videos(samples: Iterable[Placed]) -> tuple[str, ...]:
-    return tuple(sorted({sample.clip["video_id"] if sample.clip else video_of(sample.clip_id) for sample in samples}))
+def _lost(kind: str, place: str, detail: str, samples: Iterable[Placed]) -> Finding:
+    clips = tuple(dict.fromkeys(sample.clip_id for sample in samples))
+    return Finding(kind, place, detail, tuple(dict.fromkeys(video_of(clip_id) for clip_id in clips)), clips)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from vta_stream.stores.catalog import TABLES_FOLDER
@@ -14,6 +14,8 @@ from vta_stream.stores.verifying.snapshot import Snapshot, files_below
 def check_table_files(snapshot: Snapshot, unreadable: set[str]) -> Iterator[Finding]:
     """What is wrong with the files; names the tables that cannot be read in `unreadable`."""
     folder = snapshot.catalog.tables_dir
+    if snapshot.data_path() != snapshot.catalog.data_path:
+        yield Finding("moved", TABLES_FOLDER, f"the catalog says {snapshot.data_path()}")
     on_disk = dict(files_below(folder))
     known: set[str] = set()
     for table, path, size_bytes in list(snapshot.table_files()):
@@ -33,15 +35,26 @@ def check_table_files(snapshot: Snapshot, unreadable: set[str]) -> Iterator[Find
         yield Finding("unknown_table_file", f"{TABLES_FOLDER}/{name}", f"{on_disk[name]} bytes")
 
 
-def check_readable(snapshot: Snapshot, unreadable: set[str]) -> Iterator[Finding]:
-    """Read every value of every table; names the tables that cannot be read in `unreadable`."""
+class UnreadableTable(Exception):
+    """A table's files cannot be read; the message is DuckDB's."""
+
+    def __init__(self, table: str, message: str) -> None:
+        super().__init__(message)
+        self.table = table
+
+
+def copy_tables(snapshot: Snapshot, unreadable: Collection[str]) -> int:
+    """Copy all other tables, each to its last value, and return how many rows there are.
+
+    UnreadableTable for one that turns out to be another of those; that ends the transaction, too.
+    """
     import duckdb
 
+    rows = 0
     for table in TABLES:
-        if table in unreadable:
-            continue
-        try:
-            list(snapshot.rows(f"SELECT bit_xor(hash(t)) FROM {table} AS t"))
-        except duckdb.Error as error:
-            unreadable.add(table)
-            yield Finding("table_file_damaged", f"{TABLES_FOLDER}/main/{table}", str(error).splitlines()[0])
+        if table not in unreadable:
+            try:
+                rows += snapshot.copy(table)
+            except duckdb.Error as error:
+                raise UnreadableTable(table, str(error).splitlines()[0]) from error
+    return rows

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vta_stream.stores.rows import DEAD_LETTER_KEY
-from vta_stream.stores.schema import TABLES
-from vta_stream.stores.verifying.findings import Finding
+from vta_stream.stores.verifying.findings import KINDS, Finding
 from vta_stream.stores.verifying.snapshot import Snapshot
 
 KEYS: dict[str, tuple[str, ...]] = {
@@ -46,7 +45,10 @@ def video_of(clip_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TableCheck:
-    """`sql` gives (place, detail, video ID or NULL) for everything that is wrong, from these tables."""
+    """`sql` gives (place, detail, video ID or NULL) for everything that is wrong, from these tables.
+
+    A place of the tables of clips is the table's name, a space and the clip's ID.
+    """
 
     kind: str
     tables: tuple[str, ...]
@@ -55,7 +57,9 @@ class TableCheck:
     def find(self, snapshot: Snapshot) -> Iterator[Finding]:
         """Ask."""
         for place, detail, video_id in snapshot.rows(self.sql):
-            yield Finding(self.kind, place, detail, (video_id,) if video_id else ())
+            _, _, key = place.partition(" ")
+            clips = (key,) if KINDS[self.kind].mend == "drop" and video_of(key) else ()
+            yield Finding(self.kind, place, detail, (video_id,) if video_id else (), clips)
 
 
 def _twice(table: str, key: tuple[str, ...]) -> TableCheck:
@@ -105,7 +109,7 @@ CHECKS: tuple[TableCheck, ...] = (
         ("embeddings",),
         f"SELECT 'embeddings ' || clip_id, 'vectors that are not of ' || dim || ' numbers', {VIDEO_OF_CLIP} "
         "FROM embeddings WHERE clip_embedding IS NULL OR len(clip_embedding) <> dim OR "
-        "coalesce(len(text_embedding), dim) <> dim ORDER BY ALL",
+        "coalesce(text_dim, dim) <> dim ORDER BY ALL",
     ),
     TableCheck(
         "rejected_in_shard",
@@ -120,7 +124,7 @@ CHECKS: tuple[TableCheck, ...] = (
         ("clips",),
         "SELECT 'clips ' || clip_id, CASE WHEN accepted THEN 'accepted, and a filter says no' ELSE "
         "'rejected, and no filter says no' END, NULL FROM clips "
-        "WHERE accepted = coalesce(list_bool_or([NOT v.keep FOR v IN verdicts]), false) ORDER BY ALL",
+        "WHERE accepted = refused ORDER BY ALL",
     ),
     TableCheck(
         "clips_missing",
@@ -196,9 +200,3 @@ def check_tables(snapshot: Snapshot, unreadable: set[str]) -> Iterator[Finding]:
     for check in CHECKS:
         if not unreadable & set(check.tables):
             yield from check.find(snapshot)
-
-
-def count_rows(snapshot: Snapshot, unreadable: set[str]) -> int:
-    """The rows of all tables that can be read."""
-    readable = [table for table in TABLES if table not in unreadable]
-    return sum(int(count) for table in readable for (count,) in snapshot.rows(f"SELECT count(*) FROM {table}"))
