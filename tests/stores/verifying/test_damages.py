@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.stores.verifying.damages import FILES, ROWS, Damage
+from tests.stores.verifying.damages import FILES, Damage
+from tests.stores.verifying.row_damages import ROWS
 from vta_stream.stores.verifying import KINDS, Report, check, repair
 
 ELSEWHERE = {"table_file_missing", "table_file_damaged", "moved"}
