@@ -132,6 +132,22 @@ async def test_two_deliveries_of_one_video_are_one_download(store: LocalMediaSto
     assert shelf.fetched == ["vid-1"]
 
 
+async def test_a_video_that_another_worker_fetches_is_put_off_and_then_found(
+    store: LocalMediaStore, shelf: Shelf
+) -> None:
+    shelf.open.clear()
+    elsewhere = asyncio.create_task(video_of(stage(store, shelf), request("vid-1")))
+    await asyncio.sleep(0.1)
+    here = stage(store, shelf)
+    outcome = await run(here, request("vid-1"))
+    assert isinstance(outcome, DeferError)
+    assert outcome.reason == "in_work"
+    shelf.open.set()
+    fetched = await elsewhere
+    assert await video_of(here, request("vid-1")) == fetched
+    assert shelf.fetched == ["vid-1"]
+
+
 async def test_settings_that_matter_make_another_artifact(store: LocalMediaStore, shelf: Shelf) -> None:
     await video_of(stage(store, shelf), request("vid-1"))
     await video_of(stage(store, shelf, concurrency=1), request("vid-1"))

@@ -16,11 +16,12 @@ from tests import builders
 from vta_stream.children import ChildPool
 from vta_stream.domain.clip import Clip, Segment, SegmentedVideo, Span
 from vta_stream.domain.delivery import Emission
+from vta_stream.domain.making import MadeVideo
 from vta_stream.domain.transcript import Cue, TranscribedVideo, Transcript, TranscriptFacts
 from vta_stream.media.clips import make_clips
 from vta_stream.media.frames import read_frames
 from vta_stream.metrics import REGISTRY
-from vta_stream.ports import StageError, TransientError
+from vta_stream.ports import DeferError, StageError, TransientError
 from vta_stream.settings.work import MediaStoreSettings, SegmentSettings
 from vta_stream.stages.segment import SegmentStage
 from vta_stream.stages.segmentation import choose_segments
@@ -236,3 +237,37 @@ async def test_clips_of_a_channel_stay_together(
     video = placed(store, shared_media / "hostile/ae_testsrc.mp4", (), metadata=metadata)
     clips, _ = await processed(stage_of(store, children, min_clip_s=1.0, preset="ultrafast", crf=40), video)
     assert [emission.record.split_group for emission in clips] == [group]  # type: ignore[attr-defined]
+
+
+class Held:
+    """Children that work when they are let, and count."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.go_on = asyncio.Event()
+
+    async def run(self, function: Any, *arguments: Any, deadline_s: float) -> Any:
+        self.calls += 1
+        await self.go_on.wait()
+        return MadeVideo(30.0, 1, ())
+
+    async def close(self) -> None:
+        self.go_on.set()
+
+
+async def test_two_deliveries_at_once_do_not_work_in_one_folder(store: LocalMediaStore, tmp_path: Path) -> None:
+    """Published twice: whoever comes second would tear the first one's files, and then wants to have them again."""
+    source = tmp_path / "video.mp4"
+    source.write_bytes(b"video")
+    video = placed(store, source)
+    children = Held()
+    first, second = (stage_of(store, children) for _ in range(2))  # type: ignore[arg-type]
+    work = asyncio.create_task(processed(first, video))
+    await asyncio.sleep(0.1)
+    (outcome,) = await second.process([builders.delivery(video, "videos.transcribed", 1)])
+    assert isinstance(outcome, DeferError)
+    assert outcome.reason == "in_work"
+    children.go_on.set()
+    made = await work
+    assert await processed(second, video) == made
+    assert children.calls == 1

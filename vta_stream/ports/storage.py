@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,7 +30,10 @@ class MediaStore(Protocol):
         """Size and SHA-256 of a stored file. TransientError `media_gone` if it is not there."""
 
     def remove_video(self, video_id: str) -> int:
-        """Delete all files of a video; returns the bytes freed. Nothing there is no error."""
+        """Delete all files of a video; returns the bytes freed. Nothing there is no error.
+
+        TransientError `media_busy` if somebody is at work on them.
+        """
 
     def used_bytes(self) -> int:
         """Bytes of all stored files."""
@@ -50,6 +54,9 @@ class ArtifactFolder(Protocol):
 
     def begin(self) -> Path:
         """A local folder to work in. What an interrupted earlier attempt left there is still there."""
+
+    def alone(self) -> AbstractContextManager[Path]:
+        """`begin` for one at a time, in all processes; DeferError `in_work` if another one is in the block."""
 
     def commit(self) -> None:
         """fsync and rename the working folder to its final name. Does nothing if it exists already."""

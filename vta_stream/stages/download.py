@@ -52,7 +52,8 @@ class DownloadStage:
 
     More requests are taken than can be fetched at a time, so that those with a higher priority go first. A
     video that is there already, whole, is not fetched again, and two deliveries of one video are one
-    download. What an interrupted download left is continued; what can never work is removed.
+    download; if another worker is at it, this one's is put off. What an interrupted download left is continued;
+    what can never work is removed.
     """
 
     name = "download"
@@ -134,18 +135,25 @@ class DownloadStage:
             raise TerminalError("not_allowed", f"This worker takes no {request.source} videos.")
         async with self._slots.take(request.priority):
             await self._store.wait_for_room()
-            folder = await asyncio.to_thread(artifact.begin)
-            try:
-                fetched = await source.fetch(request, folder)
-                video = await self._look(request, folder, artifact.relative, fetched)
-            except TerminalError:
-                # It will not be tried again, and may be large; a transient failure continues from here.
-                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-                raise
-            await asyncio.to_thread((folder / RECORD).write_bytes, msgspec.json.encode(video))
-            await asyncio.to_thread(artifact.commit)
+            with artifact.alone() as folder:
+                stored = await self._stored(artifact)  # another worker's, which was done a moment ago
+                video = stored or await self._fetch_into(folder, request, source, artifact)
         metrics.DOWNLOAD_BYTES.labels(source=request.source).inc(video.media.size_bytes)
         metrics.MEDIA_SECONDS.labels(step="downloaded").inc(video.facts.duration_s or 0.0)
+        return video
+
+    async def _fetch_into(
+        self, folder: Path, request: VideoRequest, source: VideoSource, artifact: ArtifactFolder
+    ) -> Video:
+        try:
+            fetched = await source.fetch(request, folder)
+            video = await self._look(request, folder, artifact.relative, fetched)
+        except TerminalError:
+            # It will not be tried again, and may be large; a transient failure continues from here.
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            raise
+        await asyncio.to_thread((folder / RECORD).write_bytes, msgspec.json.encode(video))
+        await asyncio.to_thread(artifact.commit)
         return video
 
     async def _look(self, request: VideoRequest, folder: Path, relative: str, fetched: Fetched) -> Video:

@@ -53,7 +53,8 @@ class SegmentStage:
 
     All native work on foreign media happens in one call to a child. A clip whose cut is not as asked goes
     to `clips.rejected` with a verdict of the filter `cut`, so that it has its row and its reason. An
-    artifact that exists is used again.
+    artifact that exists is used again; while another delivery of the video is at it, here or in another worker,
+    this one is put off.
     """
 
     name = "segment"
@@ -111,11 +112,15 @@ class SegmentStage:
         return f"{self._pipeline_version}_{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:8]}"
 
     async def _made(self, transcribed: TranscribedVideo, artifact: ArtifactFolder) -> MadeVideo:
-        if artifact.exists():
-            found = await asyncio.to_thread(self._store.path(f"{artifact.relative}/{_CLIPS_FILE}").read_bytes)
-            return msgspec.json.decode(found, type=MadeVideo)
+        if not artifact.exists():
+            with artifact.alone() as folder:
+                if not artifact.exists():  # else another delivery has just made it
+                    return await self._make_in(folder, transcribed, artifact)
+        found = await asyncio.to_thread(self._store.path(f"{artifact.relative}/{_CLIPS_FILE}").read_bytes)
+        return msgspec.json.decode(found, type=MadeVideo)
+
+    async def _make_in(self, folder: Path, transcribed: TranscribedVideo, artifact: ArtifactFolder) -> MadeVideo:
         transcript = await asyncio.to_thread(self._read_transcript, self._store.path(transcribed.transcript.path))
-        folder = await asyncio.to_thread(artifact.begin)
         made = await self._children.run(
             self._make,
             self._store.path(transcribed.video.media.path),

@@ -71,7 +71,8 @@ class TranscribeStage:
     failure `no_subtitles`; a video without sound has source `none`.
 
     Two deliveries of one video are one piece of work, and it goes on when a delivery is cancelled: it may
-    have taken an hour, and the next delivery finds it under way or done.
+    have taken an hour, and the next delivery finds it under way or done. If another worker is at it, a delivery is
+    put off.
     """
 
     name = "transcribe"
@@ -154,13 +155,17 @@ class TranscribeStage:
             log.debug("transcribing %s failed: %s", relative, task.exception())
 
     async def _stored_or_made(self, video: Video, artifact: ArtifactFolder) -> Transcript:
-        if artifact.exists():
-            try:
-                data = await asyncio.to_thread(self._store.path(f"{artifact.relative}/{TRANSCRIPT}").read_bytes)
-            except FileNotFoundError:
-                raise TransientError("media_gone", f"{artifact.relative} was removed meanwhile") from None
-            return msgspec.json.decode(data, type=Transcript)
-        folder = await asyncio.to_thread(artifact.begin)
+        if not artifact.exists():
+            with artifact.alone() as folder:
+                if not artifact.exists():  # else another worker has just made it
+                    return await self._make_in(folder, video, artifact)
+        try:
+            data = await asyncio.to_thread(self._store.path(f"{artifact.relative}/{TRANSCRIPT}").read_bytes)
+        except FileNotFoundError:
+            raise TransientError("media_gone", f"{artifact.relative} was removed meanwhile") from None
+        return msgspec.json.decode(data, type=Transcript)
+
+    async def _make_in(self, folder: Path, video: Video, artifact: ArtifactFolder) -> Transcript:
         transcript = await self._from_subtitles(video) or await self._by_recognition(video, folder / _SOUND)
         await asyncio.to_thread((folder / _SOUND).unlink, missing_ok=True)
         await asyncio.to_thread((folder / TRANSCRIPT).write_bytes, msgspec.json.encode(transcript))

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import os
 import re
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 
 from vta_stream import metrics
 from vta_stream.domain.ids import VIDEO_ID, check_video_id
 from vta_stream.domain.video import MediaFile
 from vta_stream.failpoints import hit
-from vta_stream.ports import TransientError
+from vta_stream.ports import DeferError, TransientError
 from vta_stream.settings.work import MediaStoreSettings
 from vta_stream.stores.files import sync_file, sync_folder
 
 _PART = ".part"
 _WORD = re.compile(r"[A-Za-z0-9_]+")
 _LOOK_AGAIN_S = 1.0
-_REMOVE_TRIES = 3
+_TRIES = 3
+_IN_WORK_S = 5.0
+"""So long after finding that another delivery is at work, a delivery comes again: to find what that one made."""
 
 
 class LocalMediaStore:
@@ -79,15 +83,15 @@ class LocalMediaStore:
         return MediaFile(relative, size_bytes, digest.hexdigest())
 
     def remove_video(self, video_id: str) -> int:
-        """Delete all files of a video, works in progress included; returns the bytes freed, 0 if none.
+        """Delete all files of a video, what interrupted works left included; returns the bytes freed, 0 if none.
 
-        TransientError `media_busy` if somebody keeps writing new files into it meanwhile.
+        TransientError `media_busy` if somebody is at work on it: the video was published again, say.
         """
         folder = self._root / check_video_id(video_id)
         hit("media.removing")
-        with self._lock:
+        with self._lock, _all_alone(folder):
             freed_bytes, counted_bytes = _tree_bytes(folder), _artifact_bytes(folder)
-            for _ in range(_REMOVE_TRIES):
+            for _ in range(_TRIES):
                 shutil.rmtree(folder, ignore_errors=True)  # what is left is looked at right here
                 if not folder.exists():
                     break
@@ -195,6 +199,28 @@ class LocalArtifactFolder:
         self._part.mkdir(parents=True, exist_ok=True)
         return self._part
 
+    @contextmanager
+    def alone(self) -> Iterator[Path]:
+        """`begin`, and until the block ends nobody else gets in: no other delivery, and no other process.
+
+        DeferError `in_work` if somebody else is in; the kernel lets them out when their process dies.
+        """
+        for _ in range(_TRIES):
+            try:
+                held = _hold(self.begin())
+            except FileNotFoundError:  # removed in the same moment
+                continue
+            if held is None:
+                break
+            try:
+                if _is_still(self._part, held):
+                    yield self._part
+                    return
+            finally:
+                os.close(held)
+            # Whoever was in has just renamed or removed it: what is locked is not what has the name now.
+        raise DeferError("in_work", f"{self._relative} is being made for another delivery of its video", _IN_WORK_S)
+
     def commit(self) -> None:
         """fsync all files and folders and rename; does nothing (but drop the work) if it exists already."""
         if self.exists():
@@ -205,6 +231,39 @@ class LocalArtifactFolder:
                 sync_file(Path(place) / name)
             sync_folder(Path(place))
         self._store.publish(self._part, self._final)
+
+
+def _hold(folder: Path) -> int | None:
+    """Lock a folder; the descriptor that keeps it locked until it is closed. None if another one has it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _is_still(folder: Path, held: int) -> bool:
+    try:
+        return os.path.samestat(folder.stat(), os.fstat(held))
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def _all_alone(video_folder: Path) -> Iterator[None]:
+    """Hold all works of a video; TransientError `media_busy` if somebody is at one."""
+    with ExitStack() as stack:
+        for part in video_folder.glob(f"*{_PART}"):
+            try:
+                held = _hold(part)
+            except FileNotFoundError:  # it has just become an artifact
+                continue
+            if held is None:
+                raise TransientError("media_busy", f"{part} is in work, so the video's media stay for now")
+            stack.callback(os.close, held)
+        yield
 
 
 def _tree_bytes(folder: Path) -> int:
