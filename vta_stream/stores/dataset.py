@@ -26,7 +26,7 @@ from vta_stream.stores.counting import count_commit
 from vta_stream.stores.files import disk_error
 from vta_stream.stores.folder_sink import FolderSink
 from vta_stream.stores.lake import Lake
-from vta_stream.stores.maintenance import tidy
+from vta_stream.stores.maintenance import remove_orphans, tidy
 from vta_stream.stores.offsets import LogPartition, Offsets
 from vta_stream.stores.reader import ended_query
 from vta_stream.stores.repeats import Repeats
@@ -88,6 +88,7 @@ class LakeDataset:
             with self._errors():
                 self._lake = Lake(self._catalog)
                 migrate(self._lake)
+                remove_orphans(self._lake)
                 self._recover()
                 self._save_versions()
         except OSError as error:

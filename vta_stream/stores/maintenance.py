@@ -13,7 +13,16 @@ if TYPE_CHECKING:
 UNUSED_KEPT_S = 3600.0
 """Files that nothing names any more stay for so long: a reader may still be in the middle of one."""
 ORPHANS_KEPT_S = 86400.0
-"""Files that the catalog never heard of (a crash left them) stay for so long."""
+"""Files that the catalog never heard of stay for so long, where another writer may be about to name them."""
+
+
+def remove_orphans(lake: Lake) -> None:
+    """Remove the tables' files that a crash left: no commit names them, and none ever will.
+
+    Only for a folder, and before the first commit. In a bucket, a writer that was paused may still be writing.
+    """
+    if lake.catalog.bucket is None:
+        lake.execute("CALL ducklake_delete_orphaned_files('vta', cleanup_all => true)")
 
 
 def tidy(
