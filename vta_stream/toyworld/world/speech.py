@@ -2,7 +2,7 @@
 
 libespeak-ng is one per process and keeps its voice and buffers in globals. So calls from several threads take turns
 here; for speed use processes. A sentence takes some 6 ms. It differs by a hair with what was said before it, but a
-new process that says the same things in the same order, or the same after `start_anew`, gives the same samples.
+new process that says the same things in the same order gives the same samples.
 """
 
 from __future__ import annotations
@@ -107,21 +107,6 @@ def speak(text: str, voice: Voice, language: str = "en") -> Spoken:
     with _lock:
         samples, starts = _synthesise(text, voice, name)
     return Spoken(samples, tuple(_words(text, samples, starts)))
-
-
-def start_anew() -> None:
-    """Forget what has been spoken, as a new process would: what follows is the same to the sample every time.
-
-    The library keeps its state in globals that nothing resets, so it is unloaded, and loaded again at the next need.
-    Its noise is the C library's `rand`. Raises SpeechMissing.
-    """
-    with _lock:
-        library, _, _ = _library()
-        library.espeak_Terminate()
-        _library.cache_clear()
-        loader = ctypes.CDLL(None)
-        loader.dlclose(ctypes.c_void_p(library._handle))
-        loader.srand(1)
 
 
 class _Event(ctypes.Structure):
