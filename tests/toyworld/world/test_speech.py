@@ -1,5 +1,4 @@
 import ctypes
-import os
 import random
 from collections.abc import Iterator
 
@@ -23,17 +22,6 @@ from vta_stream.toyworld.world.vocabulary import FILLERS, FOREIGN
 SENTENCE = "There are three large red circles in the top left corner."
 
 
-@pytest.fixture(scope="module")
-def _espeak() -> None:
-    """Skips where espeak-ng is missing; with CI=true that is a failure instead."""
-    try:
-        speak("One.", Voice("en-us+m1"))
-    except SpeechMissing as error:
-        if os.environ.get("CI", "").lower() in ("1", "true"):
-            pytest.fail(f"{error}; in CI that is a failure")
-        pytest.skip(str(error))
-
-
 @pytest.fixture
 def _forgotten() -> Iterator[None]:
     """What is known of the library is forgotten before and after."""
@@ -47,7 +35,7 @@ def loudness(samples: np.ndarray, start_s: float, end_s: float) -> float:
     return float(np.sqrt(np.mean(np.square(part))))
 
 
-@pytest.mark.usefixtures("_espeak")
+@pytest.mark.usefixtures("espeak")
 @pytest.mark.parametrize(
     "text", [SENTENCE, *FILLERS[:3], 'It\'s 23 - no, 1999 - of "them"!', "In the end there are none in the end."]
 )
@@ -65,7 +53,7 @@ def test_words_are_those_that_are_written_and_follow_each_other(text: str) -> No
     assert sum(word.end_s - word.start_s for word in spoken.words) > 0.7 * duration_s
 
 
-@pytest.mark.usefixtures("_espeak")
+@pytest.mark.usefixtures("espeak")
 def test_word_times_are_those_of_the_sound() -> None:
     """Around a comma it is silent between the words, and only there."""
     spoken = speak("Here is a ring, and a moon.", Voice("en-us+m3", speed_wpm=140))
@@ -75,7 +63,7 @@ def test_word_times_are_those_of_the_sound() -> None:
     assert all(loudness(spoken.samples, word.start_s, word.end_s) > 0.02 for word in spoken.words)
 
 
-@pytest.mark.usefixtures("_espeak")
+@pytest.mark.usefixtures("espeak")
 def test_settings_are_heard() -> None:
     slow, fast = (speak(SENTENCE, Voice("en-us+m3", speed_wpm=speed)) for speed in (130, 200))
     assert len(slow.samples) > 1.3 * len(fast.samples)
@@ -93,7 +81,7 @@ def pitch_hz(samples: np.ndarray) -> float:
     return RATE_HZ / (first + int(similar[first : RATE_HZ // 60].argmax()))
 
 
-@pytest.mark.usefixtures("_espeak")
+@pytest.mark.usefixtures("espeak")
 def test_every_speaker_has_a_voice_of_its_own() -> None:
     spectra = [
         np.abs(np.fft.rfft(speak("Six stars.", Voice(f"{accent}+{speaker}")).samples, n=RATE_HZ))
@@ -105,7 +93,7 @@ def test_every_speaker_has_a_voice_of_its_own() -> None:
             assert np.corrcoef(one, other)[0, 1] < 0.9999
 
 
-@pytest.mark.usefixtures("_espeak")
+@pytest.mark.usefixtures("espeak")
 @pytest.mark.parametrize("language", FOREIGN)
 def test_foreign_sentences(language: str) -> None:
     for text in FOREIGN[language]:
@@ -129,7 +117,7 @@ def test_realms_share_no_voice_and_unseen_speakers_stay_so() -> None:
         draw_voice(rng, Realm.TRAINING, unseen=True)
 
 
-@pytest.mark.usefixtures("_espeak")
+@pytest.mark.usefixtures("espeak")
 @pytest.mark.parametrize("name", ["en-us+nobody", "nowhere", "nowhere+m1"])
 def test_a_voice_that_is_not_there(name: str) -> None:
     with pytest.raises(SpeechMissing, match="no voice"):
@@ -143,7 +131,7 @@ def test_without_the_library_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
         speak("One.", Voice("en-us+m1"))
 
 
-@pytest.mark.usefixtures("_espeak", "_forgotten")
+@pytest.mark.usefixtures("espeak", "_forgotten")
 def test_without_its_data_it_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
     class Bare:
         def espeak_Initialize(self, *_: object) -> int:
