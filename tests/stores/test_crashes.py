@@ -51,10 +51,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]
     return state(folder)
 
 
-def test_every_failpoint_is_killed_at_once() -> None:
-    assert {kill.partition(":")[0] for kills in KILLS for kill in kills} == {point for point in failpoints.POINTS if point.startswith("store.")} - {"store.listing", "store.tidying"}
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("kills", KILLS, ids="+".join)
 def test_nothing_is_lost_or_twice_after_a_kill(
