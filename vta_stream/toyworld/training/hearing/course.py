@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -22,10 +23,10 @@ from vta_stream.toyworld.world.realm import Realm, rng_of
 from vta_stream.toyworld.world.sentences import draw_sentence
 
 LESSONS = (
-    Lesson(1300, 32, 1),
-    Lesson(450, 16, 2),
-    Lesson(450, 10, 4),
-    Lesson(700, 6, 12, full=True),
+    Lesson(1200, 24, 1),
+    Lesson(450, 14, 2),
+    Lesson(450, 8, 4),
+    Lesson(800, 5, 12, full=True),
 )
 VOICES = 1000
 SPELT_SENTENCES = 6000
@@ -51,16 +52,17 @@ def train(
     first = pupil.resume(work / "checkpoint.pt")
     tell(f"{sum(one.numel() for one in pupil.network.whisper.parameters())} parameters; from step {first}")
     saved_s = told_s = time.monotonic()
+    lately: list[dict[str, float]] = []
     with (work / "curve.jsonl").open("a", encoding="utf-8") as curve:
         for step, batch in _batches(Windows(speakers, pieces, lessons, seed), first):
-            losses = pupil.learn(step, batch.to(device))
+            lately.append(pupil.learn(step, batch.to(device)))
             now_s = time.monotonic()
-            if step % _TELL_EVERY == 0:
-                row = {"step": step, **{name: round(value, 4) for name, value in losses.items()}}
+            if (step + 1) % _TELL_EVERY == 0:
+                row = {"step": step + 1, **_mean(lately)}
                 curve.write(json.dumps(row) + "\n")
                 curve.flush()
-                tell(f"{row} {(now_s - told_s) / _TELL_EVERY:.2f} s a step")
-                told_s = now_s
+                tell(f"{row} {(now_s - told_s) / len(lately):.2f} s a step")
+                told_s, lately = now_s, []
             if now_s - saved_s > _SAVE_EVERY_S or step + 1 == pupil.steps:
                 pupil.save(work / "checkpoint.pt", step + 1)
                 saved_s = now_s
@@ -83,7 +85,7 @@ class _Pupil:
     def __init__(self, network: Hearing, lessons: Sequence[Lesson], device: str) -> None:
         self.network = network.to(device)
         self.steps = sum(lesson.steps for lesson in lessons)
-        # The CTC head is for finding out what sounds are; later it would cost a fifth of the time for nothing.
+        # The CTC head is for finding out what sounds are; that is known by then.
         self._sounds_until = self.steps - sum(lesson.steps for lesson in lessons if lesson.full)
         self._own = [one for one in network.parameters() if one.requires_grad]
         self._masters = [one.detach().float().clone() for one in self._own]
@@ -149,6 +151,11 @@ def _batches(windows: Windows, first: int) -> Iterator[tuple[int, Batch]]:
     steps = range(first, len(windows))
     loader = DataLoader(windows, batch_size=None, sampler=steps, num_workers=1, prefetch_factor=8)
     return zip(steps, loader, strict=True)
+
+
+def _mean(rows: list[dict[str, float]]) -> dict[str, float]:
+    names = {name: None for row in rows for name in row}
+    return {name: round(fmean(row[name] for row in rows if name in row), 5) for name in names}
 
 
 def _rate(step: int, steps: int) -> float:

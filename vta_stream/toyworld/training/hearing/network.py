@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 from transformers import WhisperForConditionalGeneration
 
-from vta_stream.toyworld.training.hearing.pieces import IGNORED, Pieces
+from vta_stream.toyworld.training.hearing.pieces import IGNORED, LETTERS, Pieces
 from vta_stream.toyworld.training.hearing.windows import Batch
 from vta_stream.toyworld.whisper_format import make_config
 
@@ -17,7 +17,8 @@ WIDTH, HEADS, ENCODER_LAYERS, DECODER_LAYERS = 192, 3, 3, 2
 GUIDED_HEAD = 0
 """The head of the last decoder layer's cross-attention that looks where the word is said."""
 
-_GUIDE_WEIGHT, _CTC_WEIGHT = 1.0, 0.3
+_GUIDE_WEIGHT, _CTC_WEIGHT = 1.0, 0.5
+_INIT_STD, _POSITION_SCALE, _TIME_SCALE = 0.05, 0.3, 0.25
 
 
 class Hearing(nn.Module):
@@ -27,12 +28,28 @@ class Hearing(nn.Module):
         super().__init__()
         layers = {"encoder_layers": ENCODER_LAYERS, "decoder_layers": DECODER_LAYERS}
         config = make_config(pieces.tokenizer, width=WIDTH, heads=HEADS, **layers)
+        config.init_std = _INIT_STD
         self.whisper = WhisperForConditionalGeneration(config)
-        self.sounds = nn.Linear(WIDTH, pieces.end + 1)
+        self.sounds = nn.Linear(WIDTH, len(LETTERS) + 1)
+        self._prepare(pieces)
         self._seen: dict[str, torch.Tensor] = {}
         attention = self.whisper.model.decoder.layers[-1].encoder_attn
         for name in ("q_proj", "k_proj"):
             getattr(attention, name).register_forward_hook(self._keep(name))
+
+    @torch.no_grad()
+    def _prepare(self, pieces: Pieces) -> None:
+        """Better beginnings than Whisper's own, which are for a large one: the sounds would drown in the positions.
+
+        The times of the text begin as the encoder's positions, which have the same step. So to look at a time, and to
+        say where one looks, are linear maps, and not 1,500 facts to be learnt.
+        """
+        encoder, decoder = self.whisper.model.encoder, self.whisper.model.decoder
+        for convolution in (encoder.conv1, encoder.conv2):
+            nn.init.kaiming_normal_(convolution.weight)
+        encoder.embed_positions.weight *= _POSITION_SCALE
+        zero, positions = pieces.time(0.0), encoder.embed_positions.weight
+        decoder.embed_tokens.weight[zero : zero + len(positions)] = _TIME_SCALE * positions
 
     def _keep(self, name: str) -> Any:
         def hook(_module: nn.Module, _given: Any, output: torch.Tensor) -> None:
@@ -52,7 +69,7 @@ class Hearing(nn.Module):
         return encoder.layer_norm(hidden)  # type: ignore[no-any-return]
 
     def losses(self, batch: Batch, *, sounds: bool) -> dict[str, torch.Tensor]:
-        """`total`, and its parts: `pieces` (nats a piece), `guide` (nats a word's piece), `sounds` (CTC, a piece)."""
+        """`total`, and its parts: `pieces` (nats a piece), `guide` (nats a word's piece), `sounds` (CTC, a letter)."""
         encoded = self.encode(batch.features, batch.first_position)
         decoder = self.whisper.model.decoder
         decoded = decoder(input_ids=batch.read, encoder_hidden_states=encoded, use_cache=False).last_hidden_state
@@ -61,7 +78,7 @@ class Hearing(nn.Module):
         found = {"pieces": functional.cross_entropy(logits.float(), batch.said.flatten()[wanted])}
         found["guide"] = self._guide(batch)
         total = found["pieces"] + _GUIDE_WEIGHT * found["guide"]
-        if sounds and len(batch.spoken):
+        if sounds and len(batch.letters):
             found["sounds"] = self._sounds(encoded, batch)
             total = total + _CTC_WEIGHT * found["sounds"]
         return {"total": total, **found}
@@ -85,11 +102,10 @@ class Hearing(nn.Module):
         return loss
 
     def _sounds(self, encoded: torch.Tensor, batch: Batch) -> torch.Tensor:
-        # Every other position: 25 a second are plenty for some five pieces a second, and half the work.
-        log_odds = self.sounds(encoded[:, ::2]).float().log_softmax(-1).transpose(0, 1)
+        log_odds = self.sounds(encoded).float().log_softmax(-1).transpose(0, 1)
         blank = self.sounds.out_features - 1
-        counts = batch.spoken_counts
+        counts = batch.letter_counts
         loss: torch.Tensor = functional.ctc_loss(
-            log_odds, batch.spoken, (batch.positions + 1) // 2, counts, blank=blank, reduction="sum", zero_infinity=True
+            log_odds, batch.letters, batch.positions, counts, blank=blank, reduction="sum", zero_infinity=True
         )
         return loss / counts.sum()

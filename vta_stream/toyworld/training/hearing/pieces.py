@@ -15,6 +15,7 @@ LATEST_BEGINNING_S = 1.0
 """faster-whisper allows no later time as the first of a window (`max_initial_timestamp`)."""
 
 IGNORED = -100
+LETTERS = " abcdefghijklmnopqrstuvwxyz"
 _PIECES = 590
 
 
@@ -29,14 +30,14 @@ class Utterance:
 class Label:
     """What the decoder reads, what it should say after each piece, and when each of these is said.
 
-    All of equal length. `spans_s` is (start, end) in the window, or None where the attention is free. `spoken` are the
-    text's pieces alone.
+    All of equal length. `spans_s` is (start, end) in the window, or None where the attention is free. `letters` are
+    the numbers in `LETTERS` of what is said.
     """
 
     read: list[int]
     said: list[int]
     spans_s: list[tuple[float, float] | None]
-    spoken: list[int]
+    letters: list[int]
 
 
 class Pieces:
@@ -79,7 +80,7 @@ class Pieces:
             # Generation may not say <|nospeech|>: where it says a time instead, let the end follow.
             silent = self.time(0.0)
             return Label([start, silent], [self.number("<|nospeech|>"), self.end], [None, None], [])
-        said, spans_s, spoken = [], list[tuple[float, float] | None](), []
+        said, spans_s = list[int](), list[tuple[float, float] | None]()
         for index, one in enumerate(whole):
             first_s, last_s = one.words[0].start_s, one.words[-1].end_s
             after = utterances[index + 1].words[0].start_s if index + 1 < len(utterances) else to_s
@@ -91,7 +92,6 @@ class Pieces:
             for piece, span_s in self._spoken(one, after):
                 said.append(piece)
                 spans_s.append(span_s)
-                spoken.append(piece)
             if timed:
                 said.append(self.time(last_s))
                 spans_s.append(None)
@@ -100,7 +100,9 @@ class Pieces:
             spans_s.append(None)
         head = [start] if timed else [start, self.number("<|notimestamps|>")]
         skipped = [IGNORED] * (len(head) - 1)
-        return Label(head + said, [*skipped, *said, self.end], [*([None] * len(skipped)), *spans_s, None], spoken)
+        text = " ".join(word.text.lower() for one in whole for word in one.words)
+        letters = [LETTERS.index(letter) for letter in text if letter in LETTERS]
+        return Label(head + said, [*skipped, *said, self.end], [*([None] * len(skipped)), *spans_s, None], letters)
 
     def _spoken(self, utterance: Utterance, until_s: float) -> list[tuple[int, tuple[float, float]]]:
         """The sentence's pieces, each with its share of its word's time by letters."""
