@@ -23,6 +23,7 @@ COMMANDS = {
     "query": ("query", "Ask the dataset in SQL while it grows."),
     "verify": ("verify", "Check a whole dataset, and mend it."),
     "demo": ("demo", "Show it all on short videos made by code."),
+    "toyworld": ("toyworld", "Make videos of a small world whose truth is known."),
     "doctor": ("doctor", "Say what is wrong here, and what mends it."),
     "topics": ("topics", "List, compare and create the topics."),
     "dead-letters": ("dead_letters", "List, explain and retry what failed."),

@@ -6,7 +6,8 @@ but those who judge the pipeline.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -135,11 +136,12 @@ class VideoTruth:
 
 @dataclass(frozen=True, slots=True)
 class CorpusTruth:
-    """All videos of a corpus, in the order of their numbers; made from `realm` and `seed` alone."""
+    """All videos of a corpus, in the order of their numbers; made from `realm`, `seed` and `longest_s` alone."""
 
     realm: Realm
     seed: int
     videos: tuple[VideoTruth, ...]
+    longest_s: float = 0.0
 
     def video(self, name: str) -> VideoTruth:
         """The video of this file name; KeyError without one."""
@@ -151,9 +153,22 @@ class CorpusTruth:
 
 def write_truth(truth: CorpusTruth, folder: Path) -> Path:
     """Write `truth.json` into the corpus's folder. The same truth is the same bytes."""
-    path = folder / TRUTH_FILE
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(truth), indent=1) + b"\n")
-    return path
+    return join_truth(replace(truth, videos=()), map(msgspec.json.encode, truth.videos), folder)
+
+
+def join_truth(head: CorpusTruth, videos: Iterable[bytes], folder: Path) -> Path:
+    """Write `truth.json` of a corpus whose videos come encoded one by one, so that thousands need no memory.
+
+    All but the videos is taken from `head`. The file appears when it is whole.
+    """
+    path, part = folder / TRUTH_FILE, folder / f"{TRUTH_FILE}.part"
+    begin, end = msgspec.json.encode(head).split(b'"videos":[]')
+    with part.open("wb") as file:
+        file.write(begin + b'"videos":[')
+        for number, video in enumerate(videos):
+            file.write((b",\n" if number else b"\n") + video.strip())
+        file.write(b"\n]" + end + b"\n")
+    return part.replace(path)
 
 
 def read_truth(folder: Path) -> CorpusTruth:
