@@ -1,6 +1,5 @@
 import ctypes
 import random
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -20,14 +19,6 @@ from vta_stream.toyworld.world.speech import (
 from vta_stream.toyworld.world.vocabulary import FILLERS, FOREIGN
 
 SENTENCE = "There are three large red circles in the top left corner."
-
-
-@pytest.fixture
-def _forgotten() -> Iterator[None]:
-    """What is known of the library is forgotten before and after."""
-    speech._library.cache_clear()
-    yield
-    speech._library.cache_clear()
 
 
 def loudness(samples: np.ndarray, start_s: float, end_s: float) -> float:
@@ -124,15 +115,15 @@ def test_a_voice_that_is_not_there(name: str) -> None:
         speak("One.", Voice(name))
 
 
-@pytest.mark.usefixtures("_forgotten")
 def test_without_the_library_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speech, "_LIBRARY", "libespeak-ng.so.none")
     with pytest.raises(SpeechMissing, match="apt-get install libespeak-ng1 espeak-ng-data"):
-        speak("One.", Voice("en-us+m1"))
+        speech._library.__wrapped__()
 
 
-@pytest.mark.usefixtures("espeak", "_forgotten")
 def test_without_its_data_it_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library itself is left as it is: it hangs when it is initialised a second time."""
+
     class Bare:
         def espeak_Initialize(self, *_: object) -> int:
             return -1
@@ -141,4 +132,4 @@ def test_without_its_data_it_says_how_to_get_them(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(ctypes, "CDLL", lambda _: Bare())
     with pytest.raises(SpeechMissing, match=r"finds no data.*espeak-ng-data"):
-        speak("One.", Voice("en-us+m1"))
+        speech._library.__wrapped__()

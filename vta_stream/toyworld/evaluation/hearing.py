@@ -40,15 +40,16 @@ _OTHERS, _OTHERS_S = 6, 20.0
 class SpeechFigures:
     """`words` were said in `recordings`. Errors over words; start errors of the words that were heard right.
 
-    `start_error_s` is the median, `start_error_p90_s` the 90th percentile, `late_s` the median with its sign.
+    `start_error_s` is the median, `start_error_p90_s` the 90th percentile, `late_s` the median with its sign; None
+    where no word was.
     """
 
     recordings: int
     words: int
     word_error_rate: float
-    start_error_s: float
-    start_error_p90_s: float
-    late_s: float
+    start_error_s: float | None
+    start_error_p90_s: float | None
+    late_s: float | None
 
 
 @dataclass(frozen=True)
@@ -158,14 +159,14 @@ def _measure(recogniser: SpeechRecognizer, recordings: Sequence[_Recording]) -> 
         errors += sum(said is None or got is None or said.text != got.text for said, got in pairs)
         late_s += [got.start_s - said.start_s for said, got in pairs if said and got and said.text == got.text]
     words = sum(len(plain_words(recording.words)) for recording in recordings)
-    off_s = sorted(map(abs, late_s)) or [float("inf")]
+    off_s = sorted(map(abs, late_s))
     return SpeechFigures(
         recordings=len(recordings),
         words=words,
         word_error_rate=round(errors / words, 5),
-        start_error_s=round(statistics.median(off_s), 4),
-        start_error_p90_s=round(off_s[int(0.9 * (len(off_s) - 1))], 4),
-        late_s=round(statistics.median(late_s or [float("inf")]), 4),
+        start_error_s=round(statistics.median(off_s), 4) if off_s else None,
+        start_error_p90_s=round(off_s[int(0.9 * (len(off_s) - 1))], 4) if off_s else None,
+        late_s=round(statistics.median(late_s), 4) if off_s else None,
     )
 
 
