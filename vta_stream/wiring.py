@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vta_stream.domain.transcript import Transcript
     from vta_stream.domain.video import Source
     from vta_stream.models.shared import SharedModels
-    from vta_stream.ports import AnyStage, VideoSource
+    from vta_stream.ports import AnyStage, SpeechRecognizer, VideoSource
     from vta_stream.settings import Settings
     from vta_stream.stores.media_store import LocalMediaStore
 
@@ -86,6 +86,13 @@ class Pipeline:
             partial(CoCa, self.settings.models.captions, loader),
         )
 
+    def speech_recognizer(self) -> SpeechRecognizer | None:
+        """The model that hears, not yet set up; None where the settings name none."""
+        from vta_stream.models.whisper import FasterWhisper
+
+        settings = self.settings
+        return FasterWhisper(settings.transcribe, settings.models.cache_dir) if settings.transcribe.model else None
+
     def _stage(self, name: str) -> AnyStage:
         make: dict[str, Callable[[], AnyStage]] = {
             "download": self._download,
@@ -115,14 +122,11 @@ class Pipeline:
     def _transcribe(self) -> AnyStage:
         from vta_stream.children import ChildPool
         from vta_stream.media.speech import SpeechReader
-        from vta_stream.models.whisper import FasterWhisper
         from vta_stream.stages.transcribe import TranscribeStage
 
         settings = self.settings.transcribe
-        recognizer = FasterWhisper(settings, self.settings.models.cache_dir) if settings.model else None
-        return TranscribeStage(
-            self.media_store, recognizer, SpeechReader(ChildPool("speech", settings.concurrency + 1)), settings
-        )
+        reader = SpeechReader(ChildPool("speech", settings.concurrency + 1))
+        return TranscribeStage(self.media_store, self.speech_recognizer(), reader, settings)
 
     def _segment(self) -> AnyStage:
         from vta_stream.children import ChildPool

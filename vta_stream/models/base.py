@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vta_stream.models import saved
 from vta_stream.ports import TerminalError, TransientError
 from vta_stream.settings.work import ModelSettings, ModelsSettings
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 LOCAL = "local-dir:"
 HUB = "hf-hub:"
-CONFIG = "open_clip_config.json"
-_WEIGHTS = ("*.safetensors", "*.bin", "*.pth")
 
 
 @dataclass(frozen=True)
@@ -89,20 +87,24 @@ class ModelLoader:
             return self._create(name, weights, overrides, identity)
         except TerminalError:
             raise
+        except saved.LackingError as error:
+            raise missing.error(str(error)) from error
         except Exception as error:
-            raise missing.error(_first_line(error)) from error
+            raise missing.error(missing.damage() or _first_line(error)) from error
 
     def _locate(self, model: ModelSettings, missing: Missing) -> tuple[str, str | None, dict[str, Any], str]:
         """Name for open_clip, weights file, preprocessing of a tag, and the identity that gets recorded."""
         name = resolve(model.name)
         if name.startswith(LOCAL):
             folder = Path(name.removeprefix(LOCAL))
-            return name, None, {}, f"{folder.name}@{_digest(folder / CONFIG, *_weights_in(folder, missing))}"
+            saved.check_folder(folder)
+            saved.check_tokenizer(folder)
+            return name, None, {}, f"{folder.name}@{saved.folder_digest(folder)}"
         import open_clip  # takes seconds, which nobody shall wait to hear that a folder is missing
 
         if name.startswith(HUB):
             folder = self._snapshot(name.removeprefix(HUB), model.revision)
-            _weights_in(folder, missing)
+            saved.check_folder(folder)
             return f"{LOCAL}{folder}", None, {}, f"{name}@{folder.name[:12]}"
         if name not in open_clip.list_models():
             raise missing.error(f"open_clip knows no architecture {name}, and there is no such folder")
@@ -110,13 +112,13 @@ class ModelLoader:
             raise missing.error("no weights are named: set `pretrained` beside `name`")
         if Path(model.pretrained).is_file():
             weights = Path(model.pretrained)
-            return name, str(weights), {}, f"{name}/{weights.name}@{_digest(weights)}"
+            return name, str(weights), {}, f"{name}/{weights.name}@{saved.digest(weights)}"
         tag = open_clip.get_pretrained_cfg(name, model.pretrained)
         if not tag:
             known = ", ".join(open_clip.list_pretrained_tags_by_model(name))
             raise missing.error(f"{name} has no weights {model.pretrained!r}; there are: {known}")
         weights = self._download(tag, model.revision)
-        snapshot = weights.parent.name[:12] if tag.get("hf_hub") else _digest(weights)
+        snapshot = weights.parent.name[:12] if tag.get("hf_hub") else saved.digest(weights)
         return name, str(weights), tag, f"{name}/{model.pretrained}@{snapshot}"
 
     def _snapshot(self, repository: str, revision: str | None) -> Path:
@@ -179,14 +181,23 @@ class Missing:
     def error(self, why: str) -> TerminalError:
         """The error with `why`, and what to do."""
         name = " ".join(part for part in (self.model.name, self.model.pretrained) if part)
-        local = resolve(self.model.name).startswith(LOCAL)
-        remedy = f"Set {self.setting}.name to a folder with {CONFIG} and its weights" + (
-            "" if local else ", or let this machine reach the Hugging Face hub once"
+        remedy = (saved.remedy(self._folder) if self._folder else None) or (
+            f"Set {self.setting}.name to a folder with {saved.CONFIG} and its weights"
+            + ("" if self._folder else ", or let this machine reach the Hugging Face hub once")
         )
         return TerminalError(
             "model_missing",
             f"the model {name} ({self.setting}), which {self.purpose}, cannot be loaded: {why}. {remedy}",
         )
+
+    def damage(self) -> str | None:
+        """The file of the model's folder that cannot be read; None if it is not that, or no folder."""
+        return saved.damaged_file(self._folder) if self._folder and self._folder.is_dir() else None
+
+    @property
+    def _folder(self) -> Path | None:
+        name = resolve(self.model.name)
+        return Path(name.removeprefix(LOCAL)) if name.startswith(LOCAL) else None
 
 
 def resolve(name: str) -> str:
@@ -206,25 +217,6 @@ def pixels(loaded: LoadedModel, images: Sequence[Images], device: str) -> torch.
 
     batch = torch.stack([loaded.preprocess(Image.fromarray(image)) for image in images])
     return batch.to(device=device, dtype=loaded.dtype)
-
-
-def _weights_in(folder: Path, missing: Missing) -> list[Path]:
-    if not folder.is_dir():
-        raise missing.error(f"there is no folder {folder}")
-    if not (folder / CONFIG).is_file():
-        raise missing.error(f"{folder} has no {CONFIG}")
-    found = sorted(file for pattern in _WEIGHTS for file in folder.glob(pattern))
-    if not found:
-        raise missing.error(f"{folder} has no weights ({', '.join(_WEIGHTS)})")
-    return found
-
-
-def _digest(*files: Path) -> str:
-    total = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as stream:
-            total.update(hashlib.file_digest(stream, "sha256").digest())
-    return total.hexdigest()[:12]
 
 
 def _first_line(error: BaseException) -> str:

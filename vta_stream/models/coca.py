@@ -40,8 +40,13 @@ class CoCa:
             if self._loaded is not None:
                 return
             loaded = self._loader.load(self._settings, self._setting, PURPOSE)
+            missing = Missing(self._settings, self._setting, PURPOSE)
             if not hasattr(loaded.network, "text_decoder"):
-                raise Missing(self._settings, self._setting, PURPOSE).error("it is no CoCa: it has no text decoder")
+                raise missing.error("it is no CoCa: it has no text decoder")
+            try:
+                special_tokens(loaded.tokenizer)
+            except ValueError as error:
+                raise missing.error(str(error)) from error
             self.model_id = loaded.model_id
             self._loaded = loaded
 
