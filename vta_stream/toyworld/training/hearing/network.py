@@ -83,12 +83,16 @@ class Hearing(nn.Module):
             total = total + _CTC_WEIGHT * found["sounds"]
         return {"total": total, **found}
 
-    def _guide(self, batch: Batch) -> torch.Tensor:
-        """Cross-entropy of the guided head's attention against the piece's span, evenly."""
+    def _scores(self) -> torch.Tensor:
+        """What the guided head made of the last batch before the softmax: (rows, length, positions)."""
         query, key = (self._seen[name] for name in ("q_proj", "k_proj"))
         size = WIDTH // HEADS
         own = slice(GUIDED_HEAD * size, (GUIDED_HEAD + 1) * size)
-        scores = (query[..., own] @ key[..., own].transpose(1, 2)).float() * size**-0.5
+        return (query[..., own] @ key[..., own].transpose(1, 2)).float() * size**-0.5
+
+    def _guide(self, batch: Batch) -> torch.Tensor:
+        """Cross-entropy of the guided head's attention against the piece's span, evenly."""
+        scores = self._scores()
         guided = batch.spans[..., 0] >= 0
         spans = batch.spans[guided]
         if not len(spans):
