@@ -1,0 +1,121 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from vta_stream.toyworld.training.sight import batches, loop
+from vta_stream.toyworld.training.sight.batches import Batches
+from vta_stream.toyworld.training.sight.export import draw_curves
+from vta_stream.toyworld.training.sight.loop import Run, Training
+from vta_stream.toyworld.training.sight.losses import WEIGHTS, losses, make_heads, picture_losses
+from vta_stream.toyworld.training.sight.model import make_network
+from vta_stream.toyworld.training.sight.pool import Pool
+
+SCENES = 6
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Pool:
+    made = Pool(tmp_path_factory.mktemp("pool"), SCENES, 0)
+    made.build()
+    return made
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "PICTURES", 8)
+
+
+def drawn(pool: Pool) -> Batches:
+    return Batches(pool, 0, "cpu", torch.float32)
+
+
+def test_a_batch_says_which_texts_hold_of_which_pictures(pool: Pool) -> None:
+    batch = drawn(pool).draw(0)
+    texts = sum(len(part) for part in batch.tokens)
+    assert batch.pixels.shape == (8, 3, 96, 96)
+    assert batch.pixels.abs().max() <= 1
+    assert batch.truth.shape == batch.own.shape == (texts, 8)
+    assert batch.truth[:8].diagonal().all(), "captions hold of their pictures"
+    assert batch.own[:8].equal(torch.eye(8, dtype=torch.bool))
+    strangers = ~batch.own.any(dim=1)
+    assert strangers.sum() >= 1
+    assert batch.truth[strangers].sum() == 0
+    assert 0.3 < batch.truth[batch.own].mean() < 0.9, "many of a picture's own texts are wrong"
+    assert batch.seen.shape == (8, 64, 4)
+
+
+def test_batches_come_from_seed_and_number(pool: Pool) -> None:
+    one, again, other = drawn(pool).draw(3), drawn(pool).draw(3), drawn(pool).draw(4)
+    assert torch.equal(one.pixels, again.pixels)
+    assert all(torch.equal(a, b) for a, b in zip(one.tokens, again.tokens, strict=True))
+    assert not torch.equal(one.pixels, other.pixels)
+
+
+def test_without_texts_the_pictures_are_the_same(pool: Pool) -> None:
+    assert torch.equal(drawn(pool).draw(3, texts=False).pixels, drawn(pool).draw(3).pixels)
+
+
+def test_losses_begin_at_chance_and_all_of_them_teach(pool: Pool) -> None:
+    network, heads, batch = make_network(0), make_heads("cpu"), drawn(pool).draw(0)
+    found = losses(network, heads, batch)
+    assert set(found) == set(WEIGHTS)
+    assert 4.5 < found["caption"] < 6, "the logarithm of the vocabulary, not 1e18"
+    for name, loss in picture_losses(network, heads, batch).items():
+        assert loss.item() == pytest.approx(found[name].item(), rel=1e-4)
+    torch.stack(list(found.values())).sum().backward()
+    unmoved = {name for name, one in network.named_parameters() if one.grad is None}
+    assert unmoved == {"logit_bias"}, "it is set by the scale"
+
+
+def test_a_killed_training_goes_on_as_if_nothing_had_been(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The steps after the checkpoint are made again, with the same batches."""
+    monkeypatch.setattr(loop, "_SAVE_EVERY_S", 0.0)  # after each step
+    monkeypatch.setattr(loop, "_REPORT_EVERY", 1)
+    whole, broken = (Run(tmp_path / name, 4, SCENES, 0) for name in ("whole", "broken"))
+    for run in (whole, broken):
+        run.work.mkdir()
+    finished = Training(whole, "cpu")
+    finished.go(pool, lambda line: None, lambda training: {})
+
+    class Killed(BaseException):
+        pass
+
+    def tell(line: str) -> None:
+        if line.startswith("step 3/"):
+            raise Killed
+
+    with pytest.raises(Killed):
+        Training(broken, "cpu").go(pool, tell, lambda training: {})
+    resumed = Training(broken, "cpu")
+    assert resumed.step == 2
+    (broken.work / "checkpoint.partial").write_bytes(b"half a checkpoint")
+    resumed = Training(broken, "cpu")
+    resumed.go(pool, lambda line: None, lambda training: {})
+    for name, weights in finished.state().items():
+        assert torch.allclose(weights, resumed.state()[name], atol=1e-5), name
+    steps = [json.loads(line)["step"] for line in (broken.work / "curve.jsonl").read_text().splitlines()]
+    assert steps[-1] == 4
+
+
+def test_training_teaches(pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even a dozen steps on a few pictures."""
+    monkeypatch.setattr(loop, "_WARM_UP_STEPS", 2)
+    monkeypatch.setattr(loop, "_REPORT_EVERY", 4)
+    Training(Run(tmp_path, 12, SCENES, 0), "cpu").go(pool, lambda line: None, lambda training: {})
+    points = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
+    first, last = (point for point in points if point["step"] in (4, 12) and "patches" in point)
+    assert last["patches"] < 0.9 * first["patches"]
+    assert last["caption"] < 0.95 * first["caption"]
+
+
+def test_curves_are_drawn(tmp_path: Path) -> None:
+    curve = [{"step": step, "seconds": step, "own": 1 / step, "other scene": step / 10} for step in (1, 5, 3, 9)]
+    draw_curves(curve, tmp_path / "curves.png")
+    with Image.open(tmp_path / "curves.png") as picture:
+        assert np.asarray(picture).std() > 5

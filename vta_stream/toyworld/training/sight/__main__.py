@@ -1,0 +1,80 @@
+"""`python -m vta_stream.toyworld.training.sight --work FOLDER [--out FOLDER]`."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import time
+from pathlib import Path
+
+import torch
+
+from vta_stream.toyworld.training.sight.export import export
+from vta_stream.toyworld.training.sight.glance import glance
+from vta_stream.toyworld.training.sight.loop import Run, Training
+from vta_stream.toyworld.training.sight.pool import Pool
+
+_FIRST_PICTURES = 3_000
+_STEPS, _SCENES = 6_000, 12_000
+
+
+def main() -> None:
+    """Train, or go on training, in the work folder; then write the model, its curves and its figures."""
+    given = _arguments()
+    torch.set_num_threads(given.threads)
+    given.work.mkdir(parents=True, exist_ok=True)
+    run = Run(given.work, given.steps, given.scenes, given.seed)
+    pool = Pool(given.work / "pool", given.scenes, given.seed)
+    training = Training(run, given.device)
+    if not given.export_only:
+        builder = _fill(run, pool)
+        training.go(pool, tell, glance)
+        if builder:
+            builder.terminate()
+    if given.out:
+        tell(f"writing {given.out}")
+        export(training, given.out, tell)
+
+
+def tell(line: str) -> None:
+    """A line of progress, with the time."""
+    print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)  # noqa: T201
+
+
+def build_pool(folder: Path, scenes: int, seed: int) -> None:
+    """What is missing of the pool, in a process that gives way to the training."""
+    os.nice(2)
+    Pool(folder, scenes, seed).build()
+
+
+def _fill(run: Run, pool: Pool) -> multiprocessing.process.BaseProcess | None:
+    """Have the rest of the pictures rendered beside the training, which begins when there are some."""
+    if pool.ready == len(pool.frames):
+        return None
+    arguments = (run.work / "pool", run.scenes, run.seed)
+    builder = multiprocessing.get_context("spawn").Process(target=build_pool, args=arguments, daemon=True)
+    builder.start()
+    tell("rendering the first pictures")
+    while pool.ready < min(_FIRST_PICTURES, len(pool.frames)):
+        if not builder.is_alive():
+            raise SystemExit("the process that renders the pictures has died: see its error above")
+        time.sleep(1)
+    return builder
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m vta_stream.toyworld.training.sight", description=main.__doc__)
+    parser.add_argument("--work", type=Path, required=True, help="for pictures (1 GB), checkpoint and curve")
+    parser.add_argument("--out", type=Path, help="where the model is written at the end, as open_clip reads it")
+    parser.add_argument("--export-only", action="store_true", help="do not train: write what the checkpoint has")
+    parser.add_argument("--steps", type=int, default=_STEPS)
+    parser.add_argument("--scenes", type=int, default=_SCENES)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=1, help="for the arithmetic on a CPU")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

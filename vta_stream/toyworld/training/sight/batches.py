@@ -1,0 +1,131 @@
+"""Batches: pictures of the pool, texts drawn anew each time, and the truth of all texts of all pictures."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from vta_stream.toyworld.training.sight.drawing import Text, caption, joined, true_and_wrong
+from vta_stream.toyworld.training.sight.facts import Bools, Facts, mirrored, truth_table
+from vta_stream.toyworld.training.sight.model import CONTEXT, PAD, make_tokenizer, vocabulary
+from vta_stream.toyworld.training.sight.pool import Pool
+from vta_stream.toyworld.world.vocabulary import FILLERS, FOREIGN
+
+if TYPE_CHECKING:
+    import torch
+
+PICTURES = 64
+_PAIRS = 1
+_STRANGERS = 6
+"""Texts a batch that describe nothing: fillers, and words that are unknown."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`truth` and `own` are texts x pictures; `own` marks a text's own picture, `seen` (pictures x patches x 4) says
+    what each patch shows; `groups`, `places` and `relations` are as in FACTS.
+
+    The texts lie in parts, each as wide as its longest text and one pad; the first are the captions, one a picture.
+    """
+
+    pixels: torch.Tensor
+    tokens: tuple[torch.Tensor, ...]
+    truth: torch.Tensor
+    own: torch.Tensor
+    seen: torch.Tensor
+    groups: torch.Tensor
+    places: torch.Tensor
+    relations: torch.Tensor
+
+
+class Tokens:
+    """Texts to rows of token ids, as wide as the longest and one pad; what is beyond the context is cut off."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._tokenizer = make_tokenizer()
+        self._tokenizer.enable_truncation(CONTEXT - 1)
+        self._tokenizer.enable_padding(pad_id=vocabulary().index(PAD), pad_token=PAD)
+
+    def __call__(self, texts: Sequence[str]) -> torch.Tensor:
+        """Of shape (len(texts), width)."""
+        import torch
+
+        rows = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
+        return torch.nn.functional.pad(torch.tensor(rows), (0, 1)).to(self._device)
+
+
+class Batches:
+    """Draws batches from a pool; the n-th batch is the same in every run with the same seed and pool."""
+
+    def __init__(self, pool: Pool, seed: int, device: str, dtype: torch.dtype) -> None:
+        self._pool, self._seed = pool, seed
+        self._device, self._dtype = device, dtype
+        self._tokens = Tokens(device)
+
+    def draw(self, number: int, *, texts: bool = True) -> Batch:
+        """The batch of this number; its texts cost time, and may be left out."""
+        import torch
+
+        chance = np.random.default_rng([self._seed, number])
+        rows = np.sort(chance.integers(0, self._pool.ready, PICTURES))
+        frames, facts = self._pool.frames[rows], self._pool.facts[rows]
+        turned = chance.random(PICTURES) < 0.5
+        frames[turned], facts[turned] = frames[turned][:, :, ::-1], mirrored(facts[turned])
+        seen = np.concatenate([np.zeros((PICTURES, 1, 4), np.int8), facts["groups"]], axis=1)
+        seen = np.take_along_axis(seen, facts["patches"].reshape(PICTURES, -1, 1).astype(np.int64), axis=1)
+        drawn, owners = self._texts(facts, random.Random(f"{self._seed}/{number}")) if texts else ([], [])
+        long = PICTURES + (len(drawn) - PICTURES) * 3 // 4
+        parts = (drawn[:PICTURES], drawn[PICTURES:long], drawn[long:])
+        return Batch(
+            self._pixels(frames, chance),
+            tuple(self._tokens([text.text for text in part]) for part in parts if part),
+            torch.from_numpy(truth_of(drawn, facts).astype(np.float32)).to(self._device),
+            torch.from_numpy(np.array(owners)[:, None] == np.arange(PICTURES)).to(self._device),
+            torch.from_numpy(seen.astype(np.int64)).to(self._device),
+            torch.from_numpy(facts["groups"].astype(np.int64)).to(self._device),
+            torch.from_numpy(facts["places"].astype(np.float32)).to(self._device),
+            torch.from_numpy(facts["relations"].astype(np.float32)).to(self._device),
+        )
+
+    def _texts(self, facts: Facts, rng: random.Random) -> tuple[list[Text], list[int]]:
+        """The captions, then all other texts by their length, and whose each is: the picture's index, or -1."""
+        texts: list[Text] = []
+        owners: list[int] = []
+        for index, one in enumerate(facts):
+            for _ in range(_PAIRS):
+                texts += true_and_wrong(one, rng)
+                owners += [index, index]
+        strangers = [*FILLERS, *(text for group in FOREIGN.values() for text in group)]
+        texts += [Text(rng.choice(strangers), ()) for _ in range(_STRANGERS)]
+        owners += [-1] * _STRANGERS
+        order = sorted(range(len(texts)), key=lambda index: texts[index].text.count(" "))
+        captions = [joined([caption(one, rng)], []) for one in facts]
+        return captions + [texts[index] for index in order], [*range(PICTURES), *(owners[index] for index in order)]
+
+    def _pixels(self, frames: npt.NDArray[np.uint8], chance: np.random.Generator) -> torch.Tensor:
+        """As the network takes them: -1 to 1, channels first; lightness and contrast a little off."""
+        import torch
+
+        gain = torch.from_numpy(chance.uniform(0.88, 1.12, (len(frames), 1, 1, 1)).astype(np.float32))
+        shift = torch.from_numpy(chance.uniform(-0.08, 0.08, (len(frames), 1, 1, 1)).astype(np.float32))
+        pixels = torch.from_numpy(frames).permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1
+        return (pixels * gain + shift).clamp(-1, 1).to(self._device, self._dtype)
+
+
+def truth_of(texts: list[Text], facts: Facts) -> Bools:
+    """Texts x pictures: a text holds if all that it states holds; what states nothing holds of no picture."""
+    numbers = [numbers for text in texts for numbers in text.statements]
+    table = truth_table(np.array(numbers, dtype=np.int8).reshape(-1, 10), facts)
+    truth = np.zeros((len(texts), len(facts)), dtype=np.bool_)
+    first = 0
+    for row, text in enumerate(texts):
+        if text.statements:
+            truth[row] = table[first : first + len(text.statements)].all(axis=0)
+            first += len(text.statements)
+    return truth
