@@ -189,7 +189,10 @@ def test_a_damaged_folder(tiny_whisper: Path, tmp_path: Path) -> None:
     for name, change, reason, says in [
         ("lacking", lambda f: (f / "tokenizer.json").unlink(), "model_missing", "has no tokenizer.json"),
         ("cut", lambda f: (f / "model.bin").write_bytes(b"\x06\0\0\0"), "model_damaged", "cannot be loaded"),
-        ("json", lambda f: (f / "config.json").write_text("{"), "model_damaged", "no valid JSON"),
+        ("json", lambda f: (f / "config.json").write_text("{"), "model_damaged", r"json is damaged .*Fetch"),
+        ("half", lambda f: (f / "tokenizer.json").write_text("["), "model_damaged", r"half/tokenizer\.json is damaged"),
+        ("list", lambda f: (f / "config.json").write_text("[]"), "model_damaged", r"config\.json or the vocabulary"),
+        ("bytes", lambda f: (f / "config.json").write_bytes(b"\xff"), "model_damaged", r"config\.json is damaged"),
         ("pieces", lambda f: (f / "config.json").write_text(json.dumps({"suppress_ids_begin": [220, 50256]})),
          "model_damaged", r"\[50256\], but the vocabulary has only"),
     ]:  # fmt: skip
@@ -198,6 +201,27 @@ def test_a_damaged_folder(tiny_whisper: Path, tmp_path: Path) -> None:
         with pytest.raises(TerminalError, match=says) as caught:
             FasterWhisper(settings(folder)).setup()
         assert caught.value.reason == reason, name
+
+
+def test_the_package_s_own_model_says_how_to_get_it_back(
+    tiny_whisper: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vta_stream.models.saved._PACKAGE", tmp_path / "vta_stream")
+    folder = shutil.copytree(tiny_whisper, tmp_path / "vta_stream/models/hearing")
+    for name, reason, says in (
+        ("config.json", "model_damaged", "config.json is damaged"),
+        ("model.bin", "model_damaged", "cannot be loaded: .*model.bin"),
+    ):
+        (folder / name).write_bytes((folder / name).read_bytes()[:100])
+        with pytest.raises(TerminalError, match=f"(?s){says}.*get it back by: pip install") as caught:
+            FasterWhisper(settings(folder)).setup()
+        assert caught.value.reason == reason
+        shutil.copy(tiny_whisper / name, folder / name)
+    (folder / "model.bin").unlink()
+    (tmp_path / ".git").mkdir()
+    with pytest.raises(TerminalError, match=f"no model.bin.*git -C {tmp_path} checkout -- {folder}") as caught:
+        FasterWhisper(settings(folder)).setup()
+    assert "\n" not in str(caught.value)
 
 
 def test_a_device_that_is_not_there(tiny_whisper: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vta_stream.domain.transcript import Cue, Transcript, Word
-from vta_stream.models.whisper_weights import Weights, find_weights
+from vta_stream.models.whisper_weights import Weights, damaged, find_weights
 from vta_stream.ports import TerminalError, TransientError
 from vta_stream.settings.work import TranscribeSettings
 
@@ -103,7 +103,7 @@ class FasterWhisper:
         if any(word in str(error).lower() for word in ("cuda", "compute type", "cudnn", "cublas", "device")):
             text = f"transcribe.device {settings.device!r} with compute type {settings.compute_type!r}: {error}"
             return TerminalError("device_unusable", f"{text}. Set transcribe.device and transcribe.compute_type.")
-        return TerminalError("model_damaged", f"{self._weights.folder} cannot be loaded: {error}. Fetch it again.")
+        return damaged(self._weights.folder, f"{self._weights.folder} cannot be loaded: {error}")
 
     def close(self) -> None:
         """Release the weights; recognitions that run end with TransientError `stopping` within one window."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vta_stream.models.saved import remedy
 from vta_stream.ports import TerminalError
 from vta_stream.settings.work import TranscribeSettings
 
@@ -53,11 +54,13 @@ def find_weights(settings: TranscribeSettings, cache_dir: Path | None) -> Weight
         lacking = [name for name in REQUIRED if not (folder / name).is_file()]
         if lacking:
             raise missing(settings, f"the folder has no {', '.join(lacking)}")
+        _check_json(folder)
         _check_pieces(folder)
         return Weights(folder, f"{folder.name}@{_digest(folder)}")
     repository = _repository(settings)
     revision = settings.revision or PINNED.get(repository)
     folder = _snapshot(settings, repository, revision, cache_dir)
+    _check_json(folder)
     _check_pieces(folder)
     return Weights(folder, f"{repository}@{folder.name[:12]}")
 
@@ -68,8 +71,11 @@ def missing(settings: TranscribeSettings, why: str) -> TerminalError:
         f"transcribe.model is {settings.model!r}: {why}.",
         "It recognises speech in videos without subtitles, so the transcribe stage cannot start.",
     ]
+    own = remedy(Path(settings.model).expanduser()) if settings.model else None
     repository = settings.model if _looks_like_repository(settings.model) else _aliases().get(settings.model)
-    if repository:
+    if own:
+        lines.append(f"{own}.")
+    elif repository:
         revision = settings.revision or PINNED.get(repository)
         command = f"hf download {repository}" + (f" --revision {revision}" if revision else "")
         lines.append(f"Get it on a machine that reaches the hub: {command} --local-dir whisper")
@@ -126,6 +132,20 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
+def damaged(folder: Path, why: str) -> TerminalError:
+    """The error for weights that are there and no good, with the way to get them back."""
+    return TerminalError("model_damaged", f"{why}. {remedy(folder) or 'Fetch it again'}.")
+
+
+def _check_json(folder: Path) -> None:
+    """Name the file that broke off: the libraries would say where in it, but not which it is."""
+    for file in sorted(folder.glob("*.json")):
+        try:
+            json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise damaged(folder, f"{file} is damaged ({error})") from error
+
+
 def _check_pieces(folder: Path) -> None:
     """Refuse a configuration that names pieces the vocabulary does not have: CTranslate2 does not check them, and
     writes past its memory.
@@ -134,8 +154,8 @@ def _check_pieces(folder: Path) -> None:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         listed = [*(config.get("suppress_ids") or []), *(config.get("suppress_ids_begin") or [])]
         size = _vocabulary_size(folder)
-    except (ValueError, AttributeError, TypeError) as error:
-        raise TerminalError("model_damaged", f"{folder}: config.json or the vocabulary is no valid JSON") from error
+    except (AttributeError, TypeError) as error:
+        raise damaged(folder, f"{folder / 'config.json'} or the vocabulary is not what CTranslate2 writes") from error
     beyond = [number for number in listed if size is not None and number >= size]
     if beyond:
         text = f"{folder}/config.json suppresses the pieces {beyond}, but the vocabulary has only {size}"
