@@ -19,6 +19,7 @@ from vta_stream.toyworld.training.hearing.network import Hearing
 from vta_stream.toyworld.training.hearing.pieces import Pieces, make_pieces
 from vta_stream.toyworld.training.hearing.recordings import load, record
 from vta_stream.toyworld.training.hearing.windows import Batch, Lesson, Windows
+from vta_stream.toyworld.training.precision import arithmetic
 from vta_stream.toyworld.world.realm import Realm, rng_of
 from vta_stream.toyworld.world.sentences import draw_sentence
 
@@ -80,7 +81,7 @@ def find_pieces(work: Path, seed: int) -> Pieces:
 
 
 class _Pupil:
-    """The network in bfloat16, and its weights in float32 to which the steps are added."""
+    """The network in the arithmetic of the device, and its weights in float32 to which the steps are added."""
 
     def __init__(self, network: Hearing, lessons: Sequence[Lesson], device: str) -> None:
         self.network = network.to(device)
@@ -89,7 +90,7 @@ class _Pupil:
         self._sounds_until = self.steps - sum(lesson.steps for lesson in lessons if lesson.full)
         self._own = [one for one in network.parameters() if one.requires_grad]
         self._masters = [one.detach().float().clone() for one in self._own]
-        network.to(torch.bfloat16)
+        network.to(arithmetic(device))
         self._optimizer = torch.optim.AdamW(self._masters, lr=_LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
 
     def learn(self, step: int, batch: Batch) -> dict[str, float]:

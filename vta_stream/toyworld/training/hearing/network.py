@@ -88,7 +88,8 @@ class Hearing(nn.Module):
         query, key = (self._seen[name] for name in ("q_proj", "k_proj"))
         size = WIDTH // HEADS
         own = slice(GUIDED_HEAD * size, (GUIDED_HEAD + 1) * size)
-        return (query[..., own] @ key[..., own].transpose(1, 2)).float() * size**-0.5
+        scores: torch.Tensor = (query[..., own] @ key[..., own].transpose(1, 2)).float() * size**-0.5
+        return scores
 
     def _guide(self, batch: Batch) -> torch.Tensor:
         """Cross-entropy of the guided head's attention against the piece's span, evenly."""

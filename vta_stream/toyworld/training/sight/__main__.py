@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
 import time
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import torch
 from vta_stream.toyworld.training.sight.export import export
 from vta_stream.toyworld.training.sight.glance import glance
 from vta_stream.toyworld.training.sight.loop import Run, Training
-from vta_stream.toyworld.training.sight.pool import Pool
+from vta_stream.toyworld.training.sight.pool import Pool, build_pool
 
 _FIRST_PICTURES = 3_000
 _STEPS, _SCENES = 6_000, 12_000
@@ -24,10 +23,10 @@ def main() -> None:
     given = _arguments()
     torch.set_num_threads(given.threads)
     given.work.mkdir(parents=True, exist_ok=True)
-    run = Run(given.work, given.steps, given.scenes, given.seed)
+    run = Run(given.work, given.steps, given.scenes, given.seed, given.start)
     pool = Pool(given.work / "pool", given.scenes, given.seed)
     training = Training(run, given.device)
-    if not given.export_only:
+    if not given.now:
         builder = _fill(run, pool)
         training.go(pool, tell, glance)
         if builder:
@@ -40,12 +39,6 @@ def main() -> None:
 def tell(line: str) -> None:
     """A line of progress, with the time."""
     print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)  # noqa: T201
-
-
-def build_pool(folder: Path, scenes: int, seed: int) -> None:
-    """What is missing of the pool, in a process that gives way to the training."""
-    os.nice(2)
-    Pool(folder, scenes, seed).build()
 
 
 def _fill(run: Run, pool: Pool) -> multiprocessing.process.BaseProcess | None:
@@ -67,7 +60,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m vta_stream.toyworld.training.sight", description=main.__doc__)
     parser.add_argument("--work", type=Path, required=True, help="for pictures (1 GB), checkpoint and curve")
     parser.add_argument("--out", type=Path, help="where the model is written at the end, as open_clip reads it")
-    parser.add_argument("--export-only", action="store_true", help="do not train: write what the checkpoint has")
+    parser.add_argument("--from", dest="start", type=Path, help="a written model whose weights to begin with")
+    parser.add_argument("--now", action="store_true", help="write the model as it was saved last, without training on")
     parser.add_argument("--steps", type=int, default=_STEPS)
     parser.add_argument("--scenes", type=int, default=_SCENES)
     parser.add_argument("--seed", type=int, default=0)

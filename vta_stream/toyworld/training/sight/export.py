@@ -22,9 +22,11 @@ def export(training: Training, folder: Path, tell: Callable[[str], None]) -> Non
     tell("measuring on held-out scenes")
     command = ["-m", "vta_stream", "toyworld", "evaluate", "--only", "sight", "--json", "--sight", str(folder)]
     done = subprocess.run([sys.executable, *command], stdout=subprocess.PIPE, text=True, check=True)
+    run = training.run
+    begun = f" --from {run.start.name}" if run.start else ""
     figures = {
-        "command": f"python -m vta_stream.toyworld.training.sight --work FOLDER --steps {training.run.steps}"
-        f" --scenes {training.run.scenes} --seed {training.run.seed} --out {folder.name}",
+        "command": f"python -m vta_stream.toyworld.training.sight --work FOLDER --steps {run.steps}"
+        f" --scenes {run.scenes} --seed {run.seed}{begun} --out {folder.name}",
         "steps": training.step,
         "seconds": round(training.seconds),
         "device": training.device,

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from vta_stream.toyworld.evaluation.sight import measure_sight
+from vta_stream.toyworld.training.precision import arithmetic
 from vta_stream.toyworld.training.sight.batches import Tokens
 from vta_stream.toyworld.training.sight.loop import Training
 from vta_stream.toyworld.training.sight.model import WIDTH, encode_texts, make_network
@@ -24,16 +25,16 @@ _GLANCE = 1
 
 
 class Averaged:
-    """`ports.ImageTextModel` of a training's averaged weights, in half precision."""
+    """`ports.ImageTextModel` of a training's averaged weights, in the arithmetic of the device."""
 
     model_id = "in training"
     dim = WIDTH
 
     def __init__(self, training: Training) -> None:
-        self._device = training.device
+        self._device, self._dtype = training.device, arithmetic(training.device)
         self._network = make_network(0)
         self._network.load_state_dict(training.state())
-        self._network.to(self._device, torch.bfloat16).eval()
+        self._network.to(self._device, self._dtype).eval()
         self._tokens = Tokens(self._device)
 
     def setup(self) -> None:
@@ -44,7 +45,7 @@ class Averaged:
         small = np.stack([np.asarray(squashed(Image.fromarray(image))) for image in images])
         pixels = torch.from_numpy(small).permute(0, 3, 1, 2).float() / 127.5 - 1
         with torch.inference_mode():
-            found = self._network.encode_image(pixels.to(self._device, torch.bfloat16))
+            found = self._network.encode_image(pixels.to(self._device, self._dtype))
         return np.asarray(found.float().cpu().numpy(), dtype=np.float32)
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
@@ -58,4 +59,5 @@ class Averaged:
 def glance(training: Training) -> dict[str, float]:
     """Areas under the curve on a few held-out scenes, by what a wrong text has wrong."""
     figures = measure_sight(Averaged(training), None, _SCENES, _GLANCE)
-    return {"other scene": figures.auc_other_scene, **figures.auc_by_attribute}
+    found = {"other scene": figures.auc_other_scene, **figures.auc_by_attribute}
+    return {name: value for name, value in found.items() if value is not None}

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vta_stream.toyworld.training.precision import arithmetic
 from vta_stream.toyworld.training.sight.batches import Batches
 from vta_stream.toyworld.training.sight.losses import SCALE_MAX, WEIGHTS, losses, make_heads, picture_losses
-from vta_stream.toyworld.training.sight.model import BOUNDARY, make_network
+from vta_stream.toyworld.training.sight.model import BOUNDARY, make_network, read_weights
 from vta_stream.toyworld.training.sight.pool import Pool
 
 if TYPE_CHECKING:
@@ -32,29 +33,33 @@ _GLANCES = 16
 
 @dataclass(frozen=True)
 class Run:
-    """What decides the weights, beside the code; and where the work lies."""
+    """What decides the weights, beside the code; and where the work lies. `start`: an exported folder to begin from."""
 
     work: Path
     steps: int
     scenes: int
     seed: int
+    start: Path | None = None
 
 
 class Training:
-    """The network in bfloat16, its weights in float32 beside it, and a running mean of them that is exported.
+    """The network in the device's arithmetic, its weights in float32 beside it, their running mean to be exported.
 
-    Made anew or, where the work folder has a checkpoint, as it was.
+    As it was, where the work folder has a checkpoint; else from the weights of a folder that was exported; else anew.
     """
 
     def __init__(self, run: Run, device: str) -> None:
         import torch
 
         self.run, self.device = run, device
-        network = make_network(run.seed).to(self.device)
+        network = make_network(run.seed)
+        if run.start:
+            network.load_state_dict(read_weights(run.start))
+        network.to(self.device)
         self._modules = torch.nn.ModuleDict({"network": network, "heads": make_heads(self.device)})
         self._weights = [parameter.detach().clone() for parameter in self._modules.parameters()]
         self._mean = [weights.clone() for weights in self._weights]
-        self._modules.bfloat16()
+        self._modules.to(arithmetic(device))
         self._optimizer = torch.optim.AdamW(
             [
                 {"params": [w for w in self._weights if w.ndim > 1], "weight_decay": _WEIGHT_DECAY},
@@ -71,9 +76,7 @@ class Training:
 
     def go(self, pool: Pool, tell: Callable[[str], None], glance: Callable[[Training], dict[str, float]]) -> None:
         """Train to the last step. `glance` is asked now and then, and what it says goes into the curve."""
-        import torch
-
-        batches = Batches(pool, self.run.seed, self.device, torch.bfloat16)
+        batches = Batches(pool, self.run.seed, self.device, arithmetic(self.device))
         saved = time.monotonic()
         recent: list[dict[str, float]] = []
         started = time.monotonic()

@@ -58,6 +58,12 @@ class Pool:
             self.facts[row] = facts_of(scene, time_s)
 
 
+def build_pool(folder: Path, scenes: int, seed: int) -> None:
+    """What is missing of the pool, in a process that gives way to the training."""
+    os.nice(2)
+    Pool(folder, scenes, seed).build()
+
+
 def worn(picture: Image.Image, rng: random.Random) -> Image.Image:
     """The picture as it comes through video and JPEG, squashed to the size of the network."""
     if rng.random() < 0.4:
