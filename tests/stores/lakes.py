@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 import tarfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -143,16 +144,19 @@ def tar_keys(path: Path) -> list[str]:
     return keys
 
 
-def check_samples(folder: Path) -> int:
+def check_samples(folder: Path, root: Path | None = None, **store: Any) -> int:
     """Every sample of the catalog is found, with its members, just where it says; returns how many there are.
 
-    Sealed shards hold nothing else, in the order of their offsets, and open ones nothing behind it.
+    Sealed shards hold nothing else, in the order of their offsets, and open ones nothing behind it. `root` is where
+    the shards lie, if not in the dataset's folder.
     """
-    root = settings(folder).dataset_dir
-    shards = {row[0]: row[1:] for row in rows(folder, "SELECT shard_path, state, sample_count, data_bytes FROM shards")}
+    root = root or settings(folder).dataset_dir
+    facts = "SELECT shard_path, state, sample_count, data_bytes FROM shards"
+    shards = {row[0]: row[1:] for row in rows(folder, facts, **store)}
     samples = rows(
         folder,
         "SELECT clip_id, layout, shard_path, offset_bytes, size_bytes FROM samples ORDER BY shard_path, offset_bytes",
+        **store,
     )
     assert len({sample[:2] for sample in samples}) == len(samples), "a sample twice"
     reached: dict[str, int] = {}
@@ -184,8 +188,11 @@ def csv_rows(path: Path) -> Sequence[Sequence[str]]:
     return list(csv.reader(path.read_text().splitlines()))
 
 
-def state(folder: Path, *, shards: bool = True) -> dict[str, list[str]]:
-    """The rows of all tables without their writing times; also without where the samples lie, if not `shards`."""
+def state(folder: Path, *, shards: bool = True, **store: Any) -> dict[str, list[str]]:
+    """The rows of all tables without their writing times; also without where the samples lie, if not `shards`.
+
+    Nor does it say which writer wrote what, which the names of shards in a bucket tell.
+    """
     leave_out = {
         "videos": ["updated_at"],
         "clips": ["stored_at"],
@@ -200,9 +207,9 @@ def state(folder: Path, *, shards: bool = True) -> dict[str, list[str]]:
     if not shards:
         del leave_out["shards"], leave_out["offsets"]
     found = {}
-    with open_reader(settings(folder)) as connection:
+    with open_reader(settings(folder, **store)) as connection:
         for table, names in leave_out.items():
             excluded = f"EXCLUDE ({', '.join(names)})" if names else ""
             table_rows = connection.execute(f"SELECT * {excluded} FROM {table}").to_arrow_table().to_pylist()
-            found[table] = sorted(repr(row) for row in table_rows)
+            found[table] = sorted(re.sub(r"-\d+\.tar'", ".tar'", repr(row)) for row in table_rows)
     return found

@@ -93,5 +93,5 @@ def test_errors_say_what_to_do_and_show_no_key(s3: S3Process) -> None:
 
 def test_without_keys_it_says_which() -> None:
     with pytest.raises(TerminalError, match="AWS_SECRET_ACCESS_KEY") as caught:
-        Bucket(S3Settings(url="s3://bucket"), {"AWS_ACCESS_KEY_ID": "x"})
+        _ = Bucket(S3Settings(url="s3://bucket"), {"AWS_ACCESS_KEY_ID": "x"}).keys
     assert caught.value.reason == "s3_keys"

@@ -1,12 +1,16 @@
 """A writer that a test can kill: commits the same deliveries in the same batches, every time it is started.
 
-python -m tests.stores.writer_process FOLDER FIRST_OFFSET
+python -m tests.stores.writer_process FOLDER FIRST_OFFSET [STORE]
+
+STORE is JSON: settings of the store.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 
 class NotInstalled:
@@ -26,7 +30,7 @@ BATCH = 4
 SHARD_SAMPLES = 3
 
 
-def main(folder: Path, first_offset: int) -> None:
+def main(folder: Path, first_offset: int, store: dict[str, Any]) -> None:
     records: list[object] = []
     for video in ("vid-a", "vid-b"):
         for index in range(4):
@@ -36,7 +40,7 @@ def main(folder: Path, first_offset: int) -> None:
     logs = Logs()
     logs.next = dict.fromkeys(("clips.embedded", "clips.rejected", "videos.done", "dead-letters"), first_offset)
     deliveries = logs.deliver(*records)
-    lake = dataset(folder, shard_samples_max=SHARD_SAMPLES)
+    lake = dataset(folder, shard_samples_max=SHARD_SAMPLES, **store)
     lake.open()
     for start in range(0, len(deliveries), BATCH):
         failures = lake.commit(deliveries[start : start + BATCH]).failures
@@ -47,4 +51,4 @@ def main(folder: Path, first_offset: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3]) if len(sys.argv) > 3 else {})

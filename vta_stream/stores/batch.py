@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from vta_stream.stores.lake import Lake
 
 ACCEPTED_TOPIC = "clips.embedded"
+MEDIA_GONE = "media_gone"
 
 
 @dataclass
@@ -155,7 +156,7 @@ class Batch:
         if not letters:
             return
         rows = [clean(dead_letter_row(letter, position, self._now_s)) for letter, position in letters]
-        in_lake = self._known_clips(row["clip_id"] for row in rows if row["clip_id"])
+        ended_clips, ended = self._ended_before(rows)
         with self._lake.lookup("incoming_keys", [{name: row[name] for name in DEAD_LETTER_KEY} for row in rows]):
             columns = ", ".join(DEAD_LETTER_KEY)
             known: set[tuple[object, ...]] = set(
@@ -166,18 +167,36 @@ class Batch:
             video_id = row["video_id"]
             if video_id and VIDEO_ID.fullmatch(video_id):
                 self._touched.add(video_id)
-            if row["clip_id"] in in_lake:
+            if row["clip_id"] in ended_clips:
                 self.written.seen_again.append((video_id or "", row["clip_id"]))
-                if row["reason"] == "media_gone":
-                    # The video was published again, its clips were known, and so its media went early: no failure.
-                    self.written.repeats["id"] += 1
-                    continue
-            if dead_letter_key(row) in known:
+            late = row["reason"] == MEDIA_GONE and (
+                row["clip_id"] in ended_clips or (video_id, row["clip_id"]) in ended
+            )
+            if dead_letter_key(row) in known or late:
                 self.written.repeats["id"] += 1
                 continue
             known.add(dead_letter_key(row))
             new.append(row)
         self._insert("dead_letters", new)
+
+    def _ended_before(self, rows: Sequence[Row]) -> tuple[set[str], set[tuple[str, str | None]]]:
+        """Of what dead letters are about: the clips that ended before, and (video, clip) where the video did.
+
+        When a video has ended, its media go. If it was published twice, or a record of it was sent twice, what is
+        still under way then finds them gone: a repeat, and no failure. That a video failed counts only for letters
+        about all of it, since it may be on its way again, with clips that are new.
+        """
+        with self._lake.lookup("about", [{"video_id": row["video_id"], "clip_id": row["clip_id"]} for row in rows]):
+            clips = self._lake.rows(
+                "FROM (SELECT clip_id FROM clips UNION SELECT clip_id FROM dead_letters) "
+                "WHERE clip_id IN (SELECT clip_id::VARCHAR FROM about)"  # a column of nothing but NULL has no type
+            )
+            videos = self._lake.rows(
+                "SELECT about.video_id, about.clip_id FROM about "
+                "JOIN videos ON about.video_id::VARCHAR = videos.video_id "
+                "WHERE status = 'done' OR (status = 'failed' AND about.clip_id IS NULL)"
+            )
+        return {clip_id for (clip_id,) in clips}, set(videos)
 
     def _update_videos(self) -> None:
         changes: VideoChanges = update_videos(

@@ -145,7 +145,7 @@ def connect(catalog: Catalog, *, read_only: bool) -> DuckDBPyConnection:
     """A DuckDB connection whose default database is the dataset, `vta`. Nothing is downloaded."""
     import duckdb
 
-    connection = duckdb.connect(config={"autoinstall_known_extensions": False, "allow_persistent_secrets": False})
+    connection = duckdb.connect(config={"autoinstall_known_extensions": False})
     try:
         connection.execute("SET TimeZone = 'UTC'")
         if not read_only:

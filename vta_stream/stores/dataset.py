@@ -21,8 +21,11 @@ from vta_stream.failpoints import hit
 from vta_stream.ports import Committed, MediaStore, StageError, TransientError
 from vta_stream.settings.work import StoreSettings
 from vta_stream.stores.batch import Batch, Written
+from vta_stream.stores.bucket_sink import BucketSink
 from vta_stream.stores.catalog import Catalog, lake_error
+from vta_stream.stores.claim import claim
 from vta_stream.stores.counting import count_commit
+from vta_stream.stores.fence import Fence
 from vta_stream.stores.files import disk_error
 from vta_stream.stores.folder_sink import FolderSink
 from vta_stream.stores.lake import Lake
@@ -59,10 +62,13 @@ class LakeDataset:
         self._settings = settings
         self._media = media
         self._clock = clock
-        self._catalog = Catalog(self._dir, settings.catalog)
-        self._lock = WriterLock(self._dir)
+        self._catalog = Catalog.of(self._dir, settings)
+        self._lock = WriterLock(self._dir, self._catalog.conninfo)
+        bucket = self._catalog.bucket
+        self._fence = Fence(needed=bool(bucket or self._catalog.conninfo))
         self._lake: Lake | None = None
-        self._shards = ShardSet(FolderSink(self._dir), settings, clock)
+        sink = BucketSink(bucket, self._dir / "staging") if bucket else FolderSink(self._dir)
+        self._shards = ShardSet(sink, settings, clock)
         self._offsets = Offsets()
         self._repeats = Repeats()
         self._versions: dict[str, str] = {}
@@ -79,14 +85,17 @@ class LakeDataset:
     def open(self) -> None:
         """Take the lock, open or make the catalog, recover from whatever happened last time.
 
-        TerminalError: `second_writer`, `dataset_version`, `shard_damaged`, `extension_missing`…
+        TerminalError: `second_writer`, `dataset_version`, `wrong_place`, `shard_damaged`, `extension_missing`…
         """
         try:
             self._dir.mkdir(parents=True, exist_ok=True)
             self._lock.acquire()
-            self._catalog.tables_dir.mkdir(exist_ok=True)
+            if self._catalog.bucket is None:
+                self._catalog.tables_dir.mkdir(exist_ok=True)
             with self._errors():
                 self._lake = Lake(self._catalog)
+                claim(self._lake)
+                self._lake.correct_data_path()
                 migrate(self._lake)
                 remove_orphans(self._lake)
                 self._recover()
@@ -120,7 +129,7 @@ class LakeDataset:
             if version not in known
         ]
         if new:
-            with self.lake.transaction():
+            with self._transaction():
                 self.lake.insert("pipeline_versions", new)
 
     def check_log_ends(self, ends: Mapping[LogPartition, int]) -> None:
@@ -162,7 +171,7 @@ class LakeDataset:
         self._offsets.begin([delivery.position for _, delivery in fresh])
         batch = Batch(self.lake, self._shards, self._media, self._settings, self._clock())
         batch.gather(fresh)
-        with self.lake.transaction():
+        with self._transaction():
             written = batch.insert()
             written.repeats["offset"] += repeated
             handled = [delivery.position for index, delivery in fresh if index not in written.failures]
@@ -170,6 +179,12 @@ class LakeDataset:
             self._offsets.save(self.lake, planned)
         self._offsets.settle(handled, planned)
         return written
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self.lake.transaction():
+            self._fence.hold(self.lake, self._clock())
+            yield
 
     def _after_commit(self) -> None:
         # The rows are in: a failure from here on must not make the caller send them again. Recovery seals.
@@ -184,7 +199,7 @@ class LakeDataset:
         """Seal shards that are open for too long; merge and clean when it is time. True after the latter."""
         now_s = self._clock()
         if self._needs_recovery or self._shards.has_overdue(now_s):
-            with self._undone_on_failure(), self.lake.transaction():
+            with self._undone_on_failure(), self._transaction():
                 self._shards.give_up_overdue(now_s)
                 self._shards.save(self.lake)
             self._after_commit()
@@ -199,12 +214,21 @@ class LakeDataset:
 
         try:
             with self._errors():
+                self._hold_lock()
                 tidy(self.lake, self._settings)
+                self._shards.collect_orphans(self.lake)
         except duckdb.Error as error:  # the data are all there, only less tidy: no reason to stop
             raise TransientError("maintenance_failed", f"merging and cleaning failed: {error}") from error
 
+    def _hold_lock(self) -> None:
+        if not self._lock.hold():
+            self._needs_recovery = True
+
     def _recover(self) -> None:
-        self._shards.recover(self.lake)
+        self._lock.hold()  # without it nobody may take a new number: another writer's would be lower then
+        # The number comes first: what an earlier attempt has under way at the server is settled by it.
+        self._fence.take(self.lake, self._clock())
+        self._shards.recover(self.lake, self._fence.number)
         self._offsets.load(self.lake)
         self._needs_recovery = False
 
@@ -215,6 +239,7 @@ class LakeDataset:
         The catalog is asked what holds, because a COMMIT that reports an error may still have happened.
         """
         with self._errors():
+            self._hold_lock()
             if self._needs_recovery:
                 self._recover()
             try:

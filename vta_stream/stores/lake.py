@@ -11,6 +11,8 @@ from vta_stream.failpoints import hit
 from vta_stream.stores.catalog import Catalog, connect, quoted
 from vta_stream.stores.files import sync_file, sync_folder
 
+_META = "__ducklake_metadata_vta"
+
 
 class Lake:
     """The writer's connection. To be used from one thread."""
@@ -18,22 +20,36 @@ class Lake:
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
         self._connection = connect(catalog, read_only=False)
-        self._correct_data_path()
         self._schemas: dict[str, Any] = {}
         self._synced = self._files()
 
-    def _correct_data_path(self) -> None:
-        # Readers take the path from the catalog, so a dataset that was moved has to say where it is now.
-        table, wanted = "__ducklake_metadata_vta.ducklake_metadata", quoted(self.catalog.data_path)
-        if self.rows(f"SELECT value FROM {table} WHERE key = 'data_path' AND value <> {wanted}"):
-            self.execute(f"UPDATE {table} SET value = {wanted} WHERE key = 'data_path'")
+    def tables(self) -> set[str]:
+        """The names of the dataset's tables; none in a new catalog."""
+        listed = "SELECT table_name FROM duckdb_tables() WHERE database_name = 'vta' AND NOT internal"
+        return {name for (name,) in self.rows(listed)}
+
+    def identity(self) -> str:
+        """What tells this catalog from all others, from its making on."""
+        ((identity,),) = self.rows(f"SELECT schema_uuid::VARCHAR FROM {_META}.ducklake_schema WHERE schema_id = 0")
+        return str(identity)
+
+    def data_path(self) -> str:
+        """Where the catalog says that the tables' files lie."""
+        ((path,),) = self.rows(f"SELECT value FROM {_META}.ducklake_metadata WHERE key = 'data_path'")
+        return str(path)
+
+    def correct_data_path(self) -> None:
+        """Readers take the path from the catalog, so a dataset that was moved has to say where it is now."""
+        if self.data_path() != self.catalog.data_path:
+            wanted = quoted(self.catalog.data_path)
+            self.execute(f"UPDATE {_META}.ducklake_metadata SET value = {wanted} WHERE key = 'data_path'")
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
 
     def _files(self) -> set[Path]:
-        return set(self.catalog.tables_dir.glob("*/*/*.parquet"))
+        return set() if self.catalog.bucket else set(self.catalog.tables_dir.glob("*/*/*.parquet"))
 
     def _sync_files(self) -> None:
         """Force new Parquet files to the disk: DuckDB does not, so a power cut could take what a commit names."""

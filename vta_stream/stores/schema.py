@@ -130,7 +130,7 @@ TABLES: dict[str, tuple[str, tuple[tuple[str, str, str], ...]]] = {
             ("clip_id", "VARCHAR", "the clip; also its key in the shard"),
             ("layout", "VARCHAR", "video-text (mp4 txt json) or embeddings (npy txt json)"),
             ("split", "VARCHAR", "train, val or test"),
-            ("shard_path", "VARCHAR", "the shard, relative to the dataset's folder"),
+            ("shard_path", "VARCHAR", "the shard, relative to the dataset's folder or to store.s3.url"),
             ("offset_bytes", "BIGINT", "where in the shard its first tar header starts"),
             ("size_bytes", "BIGINT", "its bytes there, headers and padding included"),
         ),
@@ -138,7 +138,11 @@ TABLES: dict[str, tuple[str, tuple[tuple[str, str, str], ...]]] = {
     "shards": (
         "One row a shard: a tar file, complete once it is sealed.",
         (
-            ("shard_path", "VARCHAR", "relative to the dataset's folder; ends in .part on disk while it is open"),
+            (
+                "shard_path",
+                "VARCHAR",
+                "relative to the dataset's folder or to store.s3.url; ends in .part on disk while open",
+            ),
             ("layout", "VARCHAR", "video-text or embeddings"),
             ("split", "VARCHAR", "train, val or test"),
             ("shard_index", "INTEGER", "number within layout and split, from 0"),
@@ -189,6 +193,14 @@ TABLES: dict[str, tuple[str, tuple[tuple[str, str, str], ...]]] = {
             ("stored_at", "TIMESTAMPTZ", "when this row was written"),
         ),
     ),
+    "writer": (
+        "One row: which writer may commit. Kept where a lock on a folder is not enough: on Postgres and on S3.",
+        (
+            ("number", "BIGINT", "the writer's number; a later writer's is higher"),
+            ("holder", "VARCHAR", "its process and host"),
+            ("held_at", "TIMESTAMPTZ", "when it committed last"),
+        ),
+    ),
     "dataset_version": (
         "One row: the version of these tables.",
         (
@@ -229,10 +241,7 @@ def migrate(lake: Lake) -> None:
 
     TerminalError `dataset_version` if the dataset is of another version, or of another program.
     """
-    tables = {
-        name
-        for (name,) in lake.rows("SELECT table_name FROM duckdb_tables() WHERE database_name = 'vta' AND NOT internal")
-    }
+    tables = lake.tables()
     if tables:
         check_version(lake, tables)
         return
