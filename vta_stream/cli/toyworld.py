@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+from vta_stream.cli.toyworld_evaluate import evaluate
+
 
 @click.group()
 def command() -> None:
-    """Make videos of a small world whose truth is known."""
+    """Make videos of a small world whose truth is known, and measure the small models on it."""
 
 
 @command.command()
@@ -55,3 +57,6 @@ def build(folder: Path, count: int, seed: int, realm: str, longest_s: float, job
     except (CorpusError, SpeechMissing, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(truth)
+
+
+command.add_command(evaluate)

@@ -46,8 +46,13 @@ class Scores:
     wrong: list[float] = field(default_factory=list)
 
     @property
-    def auc(self) -> float:
-        """How often a right one is above a wrong one, whichever scenes they are of; ties count half."""
+    def auc(self) -> float | None:
+        """How often a right one is above a wrong one, whichever scenes they are of; ties count half.
+
+        None where there is nothing to compare.
+        """
+        if not self.right or not self.wrong:
+            return None
         wrong = np.sort(self.wrong)
         below, up_to = (np.searchsorted(wrong, self.right, side=side) for side in ("left", "right"))
         return float((below + up_to).mean() / 2 / len(wrong))
@@ -62,9 +67,9 @@ class SightFigures:
     """
 
     scenes: int
-    auc_other_scene: float
-    auc_filler: float
-    auc_by_attribute: dict[str, float]
+    auc_other_scene: float | None
+    auc_filler: float | None
+    auc_by_attribute: dict[str, float | None]
     accepted: float
     refused: float
     captions_right: float | None
