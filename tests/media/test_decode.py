@@ -190,3 +190,9 @@ def test_spread_is_distinct_ordered_and_touches_both_ends(times: list[int], coun
 def test_rounded_times_give_the_true_rate(rate: Fraction, count: int) -> None:
     times_s = np.round([float(n / rate) for n in range(count)], 3)
     assert abs(float(Timeline(Fraction(0), times_s).rate / rate) - 1) < 0.002
+
+
+def test_three_frames_at_uneven_times_have_a_usual_interval() -> None:
+    timeline = Timeline(Fraction(0), np.array([0.0, 0.1, 1.0]))
+    assert timeline.interval_s == pytest.approx(0.1)
+    assert timeline.end_s == pytest.approx(1.1)
