@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import mode
+import pytest
+from mode.utils.queues import FlowControlEvent, ThrowableQueue
 
-from vta_stream.stream.quick import hand_over_at_once
+from vta_stream.stream.quick import AT_HAND_MAX, at_hand, hand_over_at_once
 
 
 class Consumer(mode.Service):
@@ -54,3 +56,17 @@ async def test_fausts_other_waiting_goes_on_as_it_was() -> None:
     assert not waiting.done()
     flows.set()
     assert (await waiting).stopped is False
+
+
+async def test_what_is_at_hand_is_taken_without_a_turn_and_the_end_is_left_to_the_stream() -> None:
+    queue: ThrowableQueue[int] = ThrowableQueue(flow_control=FlowControlEvent())
+    for value in range(AT_HAND_MAX + 3):
+        queue.put_nowait(value)
+    assert list(at_hand(queue)) == list(range(AT_HAND_MAX)), "others get a turn as well"
+    taken = at_hand(queue)
+    assert next(taken) == AT_HAND_MAX
+    await queue.throw(StopAsyncIteration())
+    assert list(taken) == []
+    assert list(at_hand(queue)) == []
+    with pytest.raises(StopAsyncIteration):
+        queue.get_nowait()

@@ -82,6 +82,34 @@ async def test_a_revoke_cancels_the_work_of_that_partition_only(bench: Bench) ->
     assert [record.key for record in bench.sender.sent] == [b"mine"]
 
 
+async def test_the_slot_whose_call_was_cancelled_goes_on_with_the_next_message(bench: Bench) -> None:
+    async def work(deliveries: Sequence[Delivery[Any]]) -> list[Outcome]:
+        if deliveries[0].record.video_id == "lost":
+            await asyncio.Event().wait()
+        return on(deliveries)
+
+    stage = Scripted(work, concurrency=1)
+    async with bench.shell(stage) as shell:
+        for _ in range(2):
+            await shell.take(clip_message(0, "lost", OTHER))
+            await until(lambda: bool(shell.oldest()))
+            shell.revoke([OTHER])
+        await shell.take(clip_message(0, "mine"))
+        await until(lambda: shell.acks.in_work == 0)
+    assert stage.calls == [["lost"], ["lost"], ["mine"]]
+    assert [record.key for record in bench.sender.sent] == [b"mine"]
+
+
+async def test_a_stage_that_cancels_its_own_work_has_a_defect(bench: Bench) -> None:
+    async def work(deliveries: Sequence[Delivery[Any]]) -> list[Outcome]:
+        raise asyncio.CancelledError
+
+    async with bench.shell(Scripted(work)) as shell:
+        await shell.take(clip_message(0))
+        await until(lambda: shell.acks.in_work == 0)
+    assert ["cancelled its own work" in letter.message for letter in bench.sender.letters()] == [True]
+
+
 async def test_a_revoke_lets_an_ordered_call_end_but_passes_its_word_over(bench: Bench) -> None:
     hold, busy, most = asyncio.Event(), 0, 0
 

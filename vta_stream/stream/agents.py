@@ -18,8 +18,10 @@ from vta_stream.stream.acks import Partition
 from vta_stream.stream.app import make_app, raw_topic
 from vta_stream.stream.connection import BrokerConnection
 from vta_stream.stream.message import Message, Origin, full_topic, message_from_retries, retries_topic
+from vta_stream.stream.quick import at_hand
 from vta_stream.stream.records import RETRIED_IN_PLACE
 from vta_stream.stream.shell import Shell, Surroundings
+from vta_stream.stream.stalls import Stalls
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ class Agent:
         self._assigned: frozenset[Partition] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._leaving = False
+        self._stalls = Stalls()
         self.shell = Shell(stage, around, self._set_retries_flow)
         # The mock cluster dies with its process, so no member of it ever comes back under its name.
         instance = None if connection.embedded else f"{worker}.{stage.name}"
@@ -118,14 +121,29 @@ class Agent:
         except Exception as error:  # noqa: BLE001 - of many kinds, and only a gauge depends on it
             log.debug("%s: the lag is not known now: %r", self.group, error)
             return
+        counts = {partition: max(0, ends[_tp(partition)] - (starts[partition] or 0)) for partition in partitions}
+        # What is in the retries topic may wait for hours, until it is due.
+        waiting = {p: starts[p] or 0 for p, count in counts.items() if count and p.topic != self._retries}
+        self._stalls.look(waiting, time.monotonic())
         behind: dict[str, int] = dict.fromkeys(self._contract, 0)
-        for partition in partitions:
-            behind[partition.topic] += max(0, ends[_tp(partition)] - (starts[partition] or 0))
+        for partition, count in counts.items():
+            behind[partition.topic] += count
         for topic, count in behind.items():
             oldest_s = self.shell.acks.oldest_s(topic)
             age_s = max(0.0, time.time() - oldest_s) if oldest_s is not None else 0.0
             metrics.LAG_MESSAGES.labels(self.stage.name, self._contract[topic]).set(count)
             metrics.LAG_SECONDS.labels(self.stage.name, self._contract[topic]).set(age_s)
+
+    def stuck(self, after_s: float) -> str | None:
+        """What has not moved for more than `after_s` seconds: a message in work, or records that nobody takes."""
+        oldest = self.shell.oldest()
+        if oldest is not None and oldest[0] > after_s:
+            return f"{self.stage.name} is stuck: {oldest[1]} has been in work for {oldest[0]:.0f} s"
+        stalled = self._stalls.longest(time.monotonic())
+        if stalled is not None and stalled[0] > after_s:
+            name = f"{self._contract[stalled[1].topic]}/{stalled[1].number}"
+            return f"{self.stage.name} is stuck: offset {stalled[2]} of {name} waits and has for {stalled[0]:.0f} s"
+        return None
 
     async def _run_app(self) -> None:
         await self._app.start()
@@ -144,6 +162,8 @@ class Agent:
     async def _consume(self, stream: Any) -> None:
         async for event in stream.noack().events():
             await self.shell.take(self._message(event.message))
+            for also in at_hand(stream.channel.queue):
+                await self.shell.take(self._message(also.message))
 
     def _message(self, raw: Any) -> Message:
         partition = Partition(raw.topic, raw.partition)

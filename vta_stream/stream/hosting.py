@@ -215,11 +215,8 @@ class Worker:
                 await self._membership.check()
 
     def _what_is_stuck(self) -> str | None:
-        for agent in self._agents:
-            oldest = agent.shell.oldest()
-            if oldest is not None and oldest[0] > self._settings.worker.stuck_after_s:
-                return f"{agent.stage.name} is stuck: {oldest[1]} has been in work for {oldest[0]:.0f} s"
-        return None
+        found = (agent.stuck(self._settings.worker.stuck_after_s) for agent in self._agents)
+        return next(filter(None, found), None)
 
     def _what_is_not_ready(self) -> str | None:
         if not self._agents:

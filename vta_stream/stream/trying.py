@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 from vta_stream import metrics
 from vta_stream.domain.delivery import Delivery
@@ -43,13 +44,19 @@ class Suspects:
 
 
 class Trial:
-    """Calls `process` of one stage. `running` are the calls of now, with their works."""
+    """Calls `process` of one stage, within the task that asks for it.
+
+    A task of its own for each call would cost three turns of the event loop a message, and all agents of a worker
+    share the loop.
+    """
 
     def __init__(self, stage: AnyStage, ledger: CrashLedger, topology: Topology) -> None:
         self._stage = stage
         self._ledger = ledger
         self._topology = topology
-        self.running: dict[asyncio.Future[Sequence[Outcome]], Sequence[Work]] = {}
+        self._running: dict[asyncio.Task[Any], Sequence[Work]] = {}
+        self._cancelled: set[asyncio.Task[Any]] = set()
+        """Tasks that `cancel_lost` has cancelled: they shall go on when the call has ended."""
 
     async def isolated(self, works: Sequence[Work]) -> list[tuple[Work, Ending]]:
         """What became of each work, in order. If a batch raises, its works are tried one by one.
@@ -76,9 +83,10 @@ class Trial:
 
     def cancel_lost(self) -> None:
         """Cancel the calls that work for nobody any more."""
-        for call, works in self.running.items():
-            if all(work.lost for work in works):
-                call.cancel()
+        for task, works in self._running.items():
+            if task not in self._cancelled and all(work.lost for work in works):
+                self._cancelled.add(task)
+                task.cancel()
 
     async def _call(self, works: Sequence[Work]) -> Sequence[Outcome]:
         deliveries = [self._delivery(work) for work in works]
@@ -88,26 +96,36 @@ class Trial:
             work.started_at_s = work.started_at_s or began_s
         self._ledger.begin(keys)
         hit("shell.begun")
-        call = asyncio.ensure_future(self._stage.process(deliveries))
-        self.running[call] = works
         try:
-            await asyncio.wait((call,))
+            outcomes = await self._process(works, deliveries)
         finally:
-            call.cancel()  # does nothing unless we are cancelled ourselves
-            del self.running[call]
             self._ledger.end(keys)
             metrics.DURATION.labels(self._stage.name).observe(time.monotonic() - began_s)
-        if call.cancelled():
-            if all(work.lost for work in works):
-                return [()] * len(works)
-            raise RuntimeError("the stage cancelled its own work")
-        outcomes = call.result()
         if len(outcomes) != len(works):
             raise RuntimeError(f"the stage gave {len(outcomes)} outcomes for {len(works)} deliveries")
         for outcome in outcomes:
             if not isinstance(outcome, tuple | StageError):
                 raise TypeError(f"the stage gave a {type(outcome).__name__} for an outcome")
         return outcomes
+
+    async def _process(self, works: Sequence[Work], deliveries: Sequence[Delivery[object]]) -> Sequence[Outcome]:
+        """What the stage says; nothing follows from works that were all lost meanwhile."""
+        task = asyncio.current_task()
+        assert task is not None, "a coroutine runs in a task"
+        self._running[task] = works
+        try:
+            return await self._stage.process(deliveries)
+        except asyncio.CancelledError:
+            if not task.cancelling():
+                raise RuntimeError("the stage cancelled its own work") from None
+            if task in self._cancelled and task.cancelling() == 1:
+                return [()] * len(works)
+            raise
+        finally:
+            del self._running[task]
+            if task in self._cancelled:
+                self._cancelled.remove(task)
+                task.uncancel()
 
     def _delivery(self, work: Work) -> Delivery[object]:
         message = work.message
