@@ -21,8 +21,8 @@ help: ## list the targets
 
 ##  run it
 .PHONY: demo
-demo: setup ## short videos become a dataset, on an embedded broker, while you watch
-	@$(BIN)/vta-stream demo
+demo: setup ## narrated videos become a dataset while you watch, judged by their truth (ARGS=… goes to it)
+	@$(BIN)/vta-stream demo $(ARGS)
 
 .PHONY: kafka
 kafka: ## start a real single-node Apache Kafka on loopback

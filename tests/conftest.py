@@ -156,7 +156,7 @@ def shared_media() -> Path:
 @pytest.fixture(scope="session")
 def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an untrained CLIP in open_clip's format."""
-    from vta_stream.toyworld.tiny_open_clip import make_tiny_clip
+    from tests.models.tiny_open_clip import make_tiny_clip
 
     return make_tiny_clip(tmp_path_factory.mktemp("models") / "tiny-clip")
 
@@ -164,7 +164,7 @@ def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_coca(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an untrained CoCa in open_clip's format."""
-    from vta_stream.toyworld.tiny_open_clip import make_tiny_coca
+    from tests.models.tiny_open_clip import make_tiny_coca
 
     return make_tiny_coca(tmp_path_factory.mktemp("models") / "tiny-coca")
 

@@ -12,7 +12,8 @@ from typing import TypeVar
 import pytest
 
 from tests.conftest import RUN_FOLDER
-from vta_stream.toyworld.corpus import make_models
+from tests.models.tiny_open_clip import make_tiny_clip, make_tiny_coca
+from tests.models.tiny_whisper import make_tiny_whisper
 
 T = TypeVar("T")
 
@@ -23,7 +24,9 @@ def tiny_models(pytestconfig: pytest.Config) -> Path:
     run = pytestconfig.stash[RUN_FOLDER]
     with _alone(run, "models"):
         if not (run / "models.done").exists():
-            make_models(run / "models")
+            make_tiny_clip(run / "models" / "clip")
+            make_tiny_coca(run / "models" / "coca")
+            make_tiny_whisper(run / "models" / "whisper")
             (run / "models.done").touch()
     return run / "models"
 

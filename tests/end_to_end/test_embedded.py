@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.daemon import ENDED, Daemon, running, vta_stream, write_settings
+from tests.end_to_end.drawn_videos import ToyVideo, make_videos
 from vta_stream.domain.ids import video_id_of_url
-from vta_stream.toyworld.videos import ToyVideo, make_videos
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 

@@ -20,12 +20,12 @@ import pytest
 from tests.end_to_end.daemon import ENDED, Daemon, running, write_settings
 from tests.end_to_end.subtitles import agreeing, read_srt
 from tests.end_to_end.wire import everything, kcat
+from tests.models.tiny_whisper import SAYS
 from vta_stream.domain.ids import video_id_of_url
 from vta_stream.settings import Settings
 from vta_stream.stores.catalog import extension_file
 from vta_stream.stores.reader import attach_statement, open_reader
 from vta_stream.stream.contracts import check_record
-from vta_stream.toyworld.tiny_whisper import SAYS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 

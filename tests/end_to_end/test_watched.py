@@ -12,7 +12,7 @@ import pytest
 from tests.deploy.prometheus_process import Prometheus, rules, running_prometheus
 from tests.deploy.test_grafana import expressions
 from tests.end_to_end.daemon import Daemon, running, vta_stream, write_settings
-from vta_stream.toyworld.videos import make_videos
+from tests.end_to_end.drawn_videos import make_videos
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -71,7 +71,7 @@ def test_the_preprocessing_is_the_models_own(model: OpenClip) -> None:
 
 
 def test_the_identity_follows_the_weights(tiny_clip: Path, model: OpenClip, tmp_path: Path) -> None:
-    from vta_stream.toyworld.tiny_open_clip import make_tiny_clip
+    from tests.models.tiny_open_clip import make_tiny_clip
 
     again = OpenClip(ModelSettings(name=str(make_tiny_clip(tmp_path / "tiny-clip"))), loader())
     other = OpenClip(ModelSettings(name=str(make_tiny_clip(tmp_path / "two" / "tiny-clip", seed=1))), loader())

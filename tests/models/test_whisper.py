@@ -14,12 +14,12 @@ import pytest
 from av import AudioResampler
 from av import open as av_open
 
+from tests.models.tiny_whisper import SAYS, make_tiny_whisper
 from vta_stream.models import whisper
 from vta_stream.models.whisper import FasterWhisper
 from vta_stream.models.whisper_weights import PINNED, find_weights
 from vta_stream.ports import TerminalError, TransientError
 from vta_stream.settings.work import TranscribeSettings
-from vta_stream.toyworld.tiny_whisper import SAYS, make_tiny_whisper
 
 RATE_HZ = 16_000
 

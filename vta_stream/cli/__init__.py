@@ -22,7 +22,7 @@ COMMANDS = {
     "status": ("status", "Show the funnel, the lag and the rates."),
     "query": ("query", "Ask the dataset in SQL while it grows."),
     "verify": ("verify", "Check a whole dataset, and mend it."),
-    "demo": ("demo", "Show it all on short videos made by code."),
+    "demo": ("demo", "Show it all on a small world, and judge it by the planted truth."),
     "toyworld": ("toyworld", "Make videos of a small world whose truth is known."),
     "doctor": ("doctor", "Say what is wrong here, and what mends it."),
     "topics": ("topics", "List, compare and create the topics."),

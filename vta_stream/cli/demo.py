@@ -1,4 +1,4 @@
-"""`vta-stream demo`: the whole pipeline on short videos made by code."""
+"""`vta-stream demo`: the whole pipeline on the small world, and its decisions beside the planted truth."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from vta_stream.settings import Settings
-    from vta_stream.toyworld.corpus import Corpus
+    from vta_stream.toyworld.world.truth import CorpusTruth
 
 MARK = "made-by-vta-stream-demo"
-WAIT_MAX_S = 600.0
+WAIT_MAX_S = 1200.0
+LOG_LINES = 6
 QUERY = (
     "SELECT count(*) AS clips, count(*) FILTER (accepted) AS accepted, "
     "count(DISTINCT video_id) AS videos, round(sum(duration_s), 1) AS seconds FROM clips"
@@ -30,8 +32,13 @@ QUERY = (
 
 
 @click.command()
-@click.option("--videos", "count", default=10, show_default=True, type=click.IntRange(1, 1000), help="Videos to make.")
-@click.option("--seed", default=0, show_default=True, help="Another seed makes other videos.")
+@click.option(
+    "--corpus",
+    "corpus_dir",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Another corpus, made by `vta-stream toyworld build`. Default: the one that came with the package.",
+)
+@click.option("--videos", "count", type=click.IntRange(1), help="Only the first so many videos of it.")
 @click.option(
     "--folder",
     default=Path("demo-data"),
@@ -40,34 +47,90 @@ QUERY = (
     help="Where to work; what an earlier demo left there is removed first.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON at the end, and nothing else.")
-def command(count: int, seed: int, folder: Path, as_json: bool) -> None:
-    """Make short videos, serve them on loopback, publish them, and watch them become a dataset.
+def command(corpus_dir: Path | None, count: int | None, folder: Path, as_json: bool) -> None:
+    """Serve narrated videos on loopback, publish them, watch them become a dataset, and judge it by their truth.
 
-    Everything is real but the content: yt-dlp fetches, the embedded broker delivers, the agents cut, score
-    and embed, DuckLake and shards grow. The models are small and untrained. Nothing leaves this machine.
+    Everything is real but the world: yt-dlp fetches, the embedded broker delivers, the agents listen, cut, score and
+    caption, DuckLake and shards grow. What is wrong with which video is known, so the end says which decisions were
+    right. Nothing leaves this machine.
     """
     from rich.console import Console
 
-    from vta_stream.cli.demo_report import read_figures, show_figures
+    from vta_stream.cli.demo_page import write_demo_page
+    from vta_stream.cli.demo_report import figures_of, read_outcome, show_figures
     from vta_stream.settings import load_settings
-    from vta_stream.toyworld.corpus import make_corpus
+    from vta_stream.toyworld.corpus import SHIPPED, served_urls
     from vta_stream.toyworld.server import ToyServer
 
-    console = Console(stderr=as_json, quiet=as_json)
+    started_s = time.monotonic()
+    console = Console(stderr=as_json, quiet=as_json, highlight=False)
+    corpus_dir = corpus_dir or SHIPPED
+    truth = _read_corpus(corpus_dir, count)
     _clear(folder)
-    corpus = make_corpus(folder, count, seed, lambda step: console.print(f"[dim]•[/] {step}"))
-    settings = load_settings(corpus.settings_file, {})
-    with ToyServer(folder / "videos") as server, _worker(corpus, console) as worker:
-        urls = corpus.urls(server.url("").rstrip("/"))
+    settings_file = _write_settings(folder, console)
+    settings = load_settings(settings_file, {})
+    with ToyServer(corpus_dir) as server, _worker(settings_file, console) as worker:
+        urls = served_urls(truth, server.url("").rstrip("/"))
         console.print(f"[dim]•[/] publishing {len(urls)} URLs; yt-dlp fetches them from a web server on loopback")
-        _vta_stream(corpus, "submit", *urls)
-        queried = _watch(settings, corpus, worker, len(urls), console)
-    figures = read_figures(settings, urls, queried)
+        _vta_stream(settings_file, "submit", *urls)
+        queried = _watch(settings, settings_file, worker, len(urls), console)
+    outcome = read_outcome(settings, truth, urls)
+    page = write_demo_page(folder / "demo.html", settings, outcome, corpus_dir)
+    figures = {
+        **figures_of(outcome, settings),
+        "queried_while_writing": queried,
+        "corpus": {"folder": str(corpus_dir), "realm": truth.realm.value, "seed": truth.seed},
+        "page": str(page.absolute()),
+        "took_s": round(time.monotonic() - started_s, 1),
+    }
     if as_json:
         click.echo(json.dumps(figures, indent=2))
     else:
-        show_figures(figures, corpus, QUERY, console)
+        show_figures(figures, outcome, settings_file, QUERY, console)
     sys.exit(0 if figures["unfinished"] == 0 and figures["clips"]["accepted"] > 0 else 1)
+
+
+def _read_corpus(corpus_dir: Path, count: int | None) -> CorpusTruth:
+    """The truth of the first `count` videos of a corpus, or of all."""
+    from vta_stream.toyworld.world.truth import read_truth
+
+    try:
+        truth = read_truth(corpus_dir)
+    except FileNotFoundError as error:
+        made = "`vta-stream toyworld build FOLDER` makes a corpus"
+        raise click.ClickException(f"{corpus_dir} is no corpus of the small world ({error}); {made}") from error
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    return replace(truth, videos=truth.videos[:count])
+
+
+def _write_settings(folder: Path, console: Console) -> Path:
+    import yaml
+
+    from vta_stream.toyworld.corpus import demo_settings
+
+    settings_file = folder / "settings.yaml"
+    settings_file.write_text(
+        "# Made by `vta-stream demo`; use it with: vta-stream -s THIS_FILE COMMAND\n"
+        + yaml.safe_dump(demo_settings(folder.absolute() / "data", hears=_hears(console)), sort_keys=False),
+        encoding="utf-8",
+    )
+    return settings_file
+
+
+def _hears(console: Console) -> bool:
+    """Whether the small Whisper is there; if not, says so: until it is trained, only subtitles are read."""
+    from vta_stream.models.saved import remedy
+    from vta_stream.toyworld.corpus import HEARING
+
+    weights = HEARING / "model.bin"
+    if weights.exists():
+        return True
+    console.print(
+        f"[yellow]•[/] {weights} is missing, so speech is not recognised: videos without subtitles fail as "
+        f"no_subtitles. {remedy(HEARING)}"
+    )
+    return False
 
 
 def _clear(folder: Path) -> None:
@@ -79,9 +142,9 @@ def _clear(folder: Path) -> None:
     (folder / MARK).touch()
 
 
-def _vta_stream(corpus: Corpus, *arguments: str) -> str:
+def _vta_stream(settings_file: Path, *arguments: str) -> str:
     """Run a command as a user would, in a process of its own; its standard output."""
-    line = [sys.executable, "-m", "vta_stream", "-s", str(corpus.settings_file), *arguments]
+    line = [sys.executable, "-m", "vta_stream", "-s", str(settings_file), *arguments]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     if done.returncode:
         raise click.ClickException(f"`vta-stream {arguments[0]}` ended with {done.returncode}: {done.stderr.strip()}")
@@ -89,12 +152,12 @@ def _vta_stream(corpus: Corpus, *arguments: str) -> str:
 
 
 @contextmanager
-def _worker(corpus: Corpus, console: Console) -> Iterator[subprocess.Popen[bytes]]:
+def _worker(settings_file: Path, console: Console) -> Iterator[subprocess.Popen[bytes]]:
     """`vta-stream run` in a process of its own, its log in a file; stopped at the end as by Ctrl-C."""
-    log = corpus.folder / "worker.log"
+    log = _log(settings_file)
     console.print(f"[dim]•[/] starting `vta-stream run` with its embedded broker; its log is {log}")
     with log.open("wb") as output:
-        line = [sys.executable, "-m", "vta_stream", "-s", str(corpus.settings_file), "run"]
+        line = [sys.executable, "-m", "vta_stream", "-s", str(settings_file), "run"]
         worker = subprocess.Popen(line, stdout=output, stderr=output, start_new_session=True)
         try:
             yield worker
@@ -109,7 +172,7 @@ def _worker(corpus: Corpus, console: Console) -> Iterator[subprocess.Popen[bytes
 
 
 def _watch(
-    settings: Settings, corpus: Corpus, worker: subprocess.Popen[bytes], count: int, console: Console
+    settings: Settings, settings_file: Path, worker: subprocess.Popen[bytes], count: int, console: Console
 ) -> dict[str, Any]:
     """Show the funnel until all videos have ended; ask the dataset once from another process meanwhile."""
     from rich.live import Live
@@ -124,11 +187,16 @@ def _watch(
             status = read_status(settings)
             live.update(render(status), refresh=True)
             if not queried and status.funnel.get("clips accepted", 0):
-                queried = json.loads(_vta_stream(corpus, "query", "--json", QUERY))
+                queried = json.loads(_vta_stream(settings_file, "query", "--json", QUERY))
             ended = status.funnel.get("videos done", 0) + status.funnel.get("videos failed", 0)
             if ended >= count:
                 return queried
             if worker.poll() is not None:
-                raise click.ClickException(f"the worker ended; its log says why: {corpus.folder / 'worker.log'}")
+                told = _log(settings_file).read_text(errors="replace").splitlines()[-LOG_LINES:]
+                raise click.ClickException("\n".join(["the worker ended; the end of its log says why:", *told]))
             time.sleep(0.5)
-    raise click.ClickException(f"not done after {WAIT_MAX_S:.0f} s; see {corpus.folder / 'worker.log'}")
+    raise click.ClickException(f"not done after {WAIT_MAX_S:.0f} s; see {_log(settings_file)}")
+
+
+def _log(settings_file: Path) -> Path:
+    return settings_file.with_name("worker.log")

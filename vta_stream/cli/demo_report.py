@@ -1,14 +1,22 @@
-"""What the demo tells at its end: figures from the dataset, and how they are shown."""
+"""What the demo tells at its end: the dataset beside the planted truth, as figures and on the terminal."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from pathlib import Path
 
+    from rich.console import Console
+    from rich.table import Table
+
+    from vta_stream.report.dataset import ShownDataset
     from vta_stream.settings import Settings
-    from vta_stream.toyworld.corpus import Corpus
+    from vta_stream.toyworld.evaluation.decisions import Decisions
+    from vta_stream.toyworld.world.truth import CorpusTruth
 
 SHARDS = (
     "SELECT layout, split, state, count(*), sum(sample_count), sum(data_bytes) FROM shards GROUP BY ALL ORDER BY ALL"
@@ -17,67 +25,165 @@ SHARD_KEYS = ("layout", "split", "state", "shards", "samples", "bytes")
 WHY = "SELECT text, reason FROM verdicts JOIN clips USING (clip_id) WHERE NOT keep LIMIT 5"
 
 
-def read_figures(settings: Settings, urls: dict[str, str], queried: dict[str, Any]) -> dict[str, Any]:
-    """What the dataset says, beside what was planted."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a corpus: the dataset, and how its decisions compare with the truth.
+
+    `names` maps video IDs to the names of the truth; `shards` are rows of `SHARD_KEYS`.
+    """
+
+    truth: CorpusTruth
+    names: Mapping[str, str]
+    dataset: ShownDataset
+    decisions: Decisions
+    shards: tuple[dict[str, Any], ...]
+
+
+def read_outcome(settings: Settings, truth: CorpusTruth, urls: Mapping[str, str]) -> Outcome:
+    """Read the dataset of the corpus whose videos were published as `urls` (URL -> name), and judge it."""
+    from vta_stream.domain.ids import video_id_of_url
+    from vta_stream.report.dataset import read_dataset
     from vta_stream.stores.reader import open_reader
-    from vta_stream.toyworld.corpus import video_ids
+    from vta_stream.toyworld.evaluation.clip_truth import ClipRow
+    from vta_stream.toyworld.evaluation.decisions import VideoRow, judge_decisions
 
     with open_reader(settings) as lake:
-        rows = lake.execute(
-            "SELECT video_id, any_value(status), any_value(videos.reason), count(clip_id), count(*) FILTER (accepted) "
-            "FROM videos LEFT JOIN clips USING (video_id) GROUP BY ALL"
-        ).fetchall()
-        rejected = lake.execute(
-            "SELECT filter, count(*) FROM verdicts WHERE NOT keep GROUP BY filter ORDER BY count(*) DESC, filter"
-        ).fetchall()
+        dataset = read_dataset(lake)
         shards = lake.execute(SHARDS).fetchall()
-    planted = video_ids(urls)
+    names = {video_id_of_url(url): name for url, name in urls.items()}
+    videos = [VideoRow(names[one.video_id], one.status, one.reason) for one in dataset.videos]
+    clips = [
+        ClipRow(
+            one.clip_id,
+            names[one.video_id],
+            one.span.start_s,
+            one.span.end_s,
+            one.text,
+            one.accepted,
+            tuple(verdict.filter for verdict in one.refusals),
+        )
+        for one in dataset.clips
+    ]
+    decisions = judge_decisions(truth, videos, clips, settings.segment.padding_s)
+    return Outcome(truth, names, dataset, decisions, tuple(dict(zip(SHARD_KEYS, row, strict=True)) for row in shards))
+
+
+def figures_of(outcome: Outcome, settings: Settings) -> dict[str, Any]:
+    """For `--json`: `precision`, `recall`, `border_error_s` and `detection` first, then what was counted."""
+    dataset = outcome.dataset
+    refused = Counter(verdict.filter for clip in dataset.rejected for verdict in clip.refusals)
+    defects = {video.name: video.defect for video in outcome.truth.videos}
+    ended = [one for one in dataset.videos if one.status in ("done", "failed")]
+    failed = {outcome.names[one.video_id]: one.reason for one in ended if one.status == "failed"}
     by_defect: dict[str, dict[str, int]] = {}
-    for video_id, status, _reason, clips, accepted in rows:
-        entry = by_defect.setdefault(planted[video_id], {"videos": 0, "failed": 0, "clips": 0, "accepted": 0})
+    for video in outcome.truth.videos:
+        entry = by_defect.setdefault(video.defect.value, {"videos": 0, "failed": 0, "clips": 0, "accepted": 0})
         entry["videos"] += 1
-        entry["failed"] += status == "failed"
-        entry["clips"] += clips
-        entry["accepted"] += accepted
-    total, kept = sum(row[3] for row in rows), sum(row[4] for row in rows)
+    for name in failed:
+        by_defect[defects[name]]["failed"] += 1
+    for clip in dataset.clips:
+        entry = by_defect[defects[outcome.names[clip.video_id]]]
+        entry["clips"] += 1
+        entry["accepted"] += clip.accepted
     return {
-        "videos": {"published": len(urls), "done": sum(row[1] == "done" for row in rows),
-                   "failed": {row[0]: row[2] for row in rows if row[1] == "failed"}},
-        "unfinished": len(urls) - len(rows),
-        "clips": {"made": total, "accepted": kept, "rejected_by_filter": dict(rejected)},
+        **outcome.decisions.as_json(),
+        "videos": {
+            "published": len(outcome.names),
+            "done": len(ended) - len(failed),
+            "failed": failed,
+        },
+        "unfinished": len(outcome.names) - len(ended),
+        "clips": {
+            "made": len(dataset.clips),
+            "accepted": len(dataset.accepted),
+            "rejected": len(dataset.rejected),
+            "rejected_by_filter": dict(refused.most_common()),
+        },
         "by_defect": by_defect,
-        "shards": [dict(zip(SHARD_KEYS, row, strict=True)) for row in shards],
-        "queried_while_writing": queried,
+        "shards": list(outcome.shards),
         "dataset": str(settings.dataset_dir),
-    }  # fmt: skip
+        "settings": {"hears": bool(settings.transcribe.model)},
+    }
 
 
-def show_figures(figures: dict[str, Any], corpus: Corpus, query: str, console: Console) -> None:
-    """Print the funnel, what was planted, the shards, the query, and how to go on."""
-    from rich.table import Table
-
-    videos, clips = figures["videos"], figures["clips"]
-    funnel = Table(title="the funnel", title_justify="left", box=None)
-    funnel.add_column("step")
-    funnel.add_column("count", justify="right")
-    steps = {"videos published": videos["published"], "videos done": videos["done"]}
-    steps |= {f"videos failed ({reason})": 1 for reason in videos["failed"].values()}
-    steps |= {"clips": clips["made"], "clips accepted": clips["accepted"]}
-    steps |= {f"clips rejected by {name}": count for name, count in clips["rejected_by_filter"].items()}
-    for step, count in steps.items():
-        funnel.add_row(step, str(count))
-    planted = Table(title="what was planted, and what came of it", title_justify="left", box=None)
-    for heading in ("planted", "videos", "failed", "clips", "accepted"):
-        planted.add_column(heading, justify="left" if heading == "planted" else "right")
-    for defect, entry in sorted(figures["by_defect"].items()):
-        planted.add_row("nothing wrong" if defect == "none" else defect, *(str(number) for number in entry.values()))
-    console.print("", funnel, "", planted, "")
+def show_figures(figures: dict[str, Any], outcome: Outcome, settings_file: Path, query: str, console: Console) -> None:
+    """Print the funnel, the decisions beside the truth, the shards, the query, and how to go on."""
+    console.print("", _funnel(figures), "", _classes(outcome.decisions), "")
+    _show_decisions(figures, console)
+    console.print()
     for shard in figures["shards"]:
         place, state = f"shards/{shard['layout']}/{shard['split']}", f"{shard['shards']} {shard['state']}"
         console.print(f"{place}: {state}, {shard['samples']} samples, {shard['bytes']:,} bytes")
     console.print(f"\nasked from another process while the daemon was writing:\n  {query}")
     console.print(f"  {figures['queried_while_writing']}")
-    console.print(f"\nthe dataset is {figures['dataset']}. Go on with:")
-    prefix = f"  .venv/bin/vta-stream -s {corpus.settings_file}"
-    console.print(f'{prefix} query "{WHY}"')
-    console.print(f"{prefix} status")
+    console.print(f"\nthe page to look at:  {figures['page']}")
+    console.print(f"the dataset:          {figures['dataset']}")
+    console.print(f"it took {figures['took_s']:.0f} s. Go on with:")
+    prefix = f"  .venv/bin/vta-stream -s {settings_file}"
+    console.print(f'{prefix} query "{WHY}"', soft_wrap=True)
+    console.print(f"{prefix} status", soft_wrap=True)
+
+
+def share_in_words(share: float | None) -> str:
+    """A share from 0.0 to 1.0 as per cent; a dash where there is nothing to share."""
+    return "–" if share is None else f"{share:.1%}"
+
+
+def _funnel(figures: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    videos, clips = figures["videos"], figures["clips"]
+    table = Table(title="the funnel", title_justify="left", box=None)
+    table.add_column("step")
+    table.add_column("count", justify="right")
+    steps = {"videos published": videos["published"], "videos done": videos["done"]}
+    steps |= {f"videos failed ({reason})": count for reason, count in Counter(videos["failed"].values()).most_common()}
+    steps |= {"clips": clips["made"], "clips accepted": clips["accepted"]}
+    steps |= {f"clips rejected by {name}": count for name, count in clips["rejected_by_filter"].items()}
+    for step, count in steps.items():
+        table.add_row(step, str(count))
+    return table
+
+
+def _classes(decisions: Decisions) -> Table:
+    from rich.table import Table
+
+    from vta_stream.toyworld.world.defect import COVER
+
+    table = Table(title="what was planted, and whether it was kept out", title_justify="left", box=None)
+    table.add_column("planted")
+    for heading in ("times", "kept out", "share"):
+        table.add_column(heading, justify="right")
+    table.add_column("how it is found")
+    for one in sorted(decisions.detections, key=lambda one: not one.covered):
+        if one.planted:
+            cells = one.defect.replace("_", " "), str(one.planted), str(one.kept_out)
+            share = share_in_words(one.share) if one.covered else "–"
+            why = COVER[one.defect].why
+            table.add_row(
+                *cells, share, why if one.covered else f"not yet covered: {why}", style="" if one.covered else "dim"
+            )
+    return table
+
+
+def _show_decisions(figures: dict[str, Any], console: Console) -> None:
+    judged, border = figures["judged"], figures["border_error_s"]
+    console.print(
+        f"precision  [bold]{share_in_words(figures['precision'])}[/]  "
+        f"{judged['clips_right']} of {judged['clips_accepted']} accepted clips are right"
+    )
+    console.print(
+        f"recall     [bold]{share_in_words(figures['recall'])}[/]  "
+        f"{judged['good_sentences_told']} of {judged['good_sentences']} good sentences are in an accepted clip"
+    )
+    if border["count"]:
+        console.print(
+            f"borders    [bold]{border['median']:.3f} s[/]  from where they belong at the median; "
+            f"90 % within {border['p90']:.3f} s"
+        )
+    if judged["good_sentences_lost_by"]:
+        lost = sorted(judged["good_sentences_lost_by"].items(), key=lambda item: -item[1])
+        console.print("lost by    " + ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in lost))
+    if names := [name.replace("_", " ") for name in figures["not_yet_covered"]]:
+        accepted = figures["not_yet_covered_clips_accepted"]
+        console.print(f"not yet covered by a filter, and in no figure: {', '.join(names)} ({accepted} clips accepted)")

@@ -1,1 +1,1 @@
-"""Short videos and small models made by code, for the demo and the tests."""
+"""A small world made by code, whose truth is known: videos, small models trained on them, and how both are judged."""

@@ -1,80 +1,43 @@
-"""A folder with all that the demo needs: videos, models, settings, and the URLs to publish."""
+"""A built corpus as the demo takes it: which one travels in the package, how it is served, and the settings for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import yaml
+from vta_stream.toyworld.world.defect import Defect
+from vta_stream.toyworld.world.truth import CorpusTruth, VideoTruth
 
-from vta_stream.domain.ids import video_id_of_url
-from vta_stream.toyworld.videos import Defect, ToyVideo, make_videos
+SHIPPED = Path(__file__).parent / "corpora" / "demo"
+"""Made by `vta-stream toyworld build FOLDER --longest 30`."""
 
-Say = Callable[[str], None]
+HEARING = Path(__file__).parent / "models" / "hearing"
+SIGHT = Path(__file__).parent / "models" / "sight"
 
-MODELS = ("clip", "coca", "whisper")
+REST_S = 2
+"""So long the server asks to be left alone where it is asked too often."""
 
-
-@dataclass(frozen=True, slots=True)
-class Corpus:
-    """`videos` were drawn; `settings_file` makes `vta-stream` work on this folder."""
-
-    folder: Path
-    settings_file: Path
-    videos: tuple[ToyVideo, ...]
-
-    def urls(self, base_url: str) -> dict[str, Defect | str]:
-        """The URLs to publish when the videos are served under `base_url`, each with what is wrong with it.
-
-        Videos come as web pages with a subtitle track. One more was removed, and one is forbidden.
-        """
-        wrong: dict[str, Defect | str] = {}
-        for video in self.videos:
-            name, subtitles = video.path.name, video.path.with_suffix(".en.vtt")
-            track = f"?{urlencode({'subtitles': subtitles.name, 'language': 'en'})}" if subtitles.exists() else ""
-            wrong[f"{base_url}/page/{name}{track}"] = video.defect
-        wrong[f"{base_url}/status/404/removed.mp4"] = "removed"
-        wrong[f"{base_url}/status/403/forbidden.mp4"] = "forbidden"
-        return wrong
+_CUT_BYTES = 100_000
 
 
-def video_ids(urls: Mapping[str, str]) -> dict[str, str]:
-    """Video ID -> what is wrong with it."""
-    return {video_id_of_url(url): defect for url, defect in urls.items()}
+def served_urls(truth: CorpusTruth, base_url: str) -> dict[str, str]:
+    """URL -> name of the video, for each video of a corpus whose folder a `ToyServer` serves under `base_url`.
+
+    A video with subtitles comes as a web page with a subtitle track, any other as the bare file. What the truth says
+    of the server is asked for in the URL: removed (410) and forbidden (403) always, rate-limited (429) and cut off
+    until it was tried once.
+    """
+    return {_url(video, base_url): video.name for video in truth.videos}
 
 
-def make_corpus(folder: Path, count: int, seed: int, say: Say) -> Corpus:
-    """Draw `count` videos and make the models and the settings; `say` gets a line before each step."""
-    say(f"drawing {count} short videos of moving shapes, with subtitles")
-    videos = make_videos(folder / "videos", count, seed)
-    say("making small models in the real formats; they are untrained, so their scores mean nothing yet")
-    make_models(folder / "models")
-    settings_file = folder / "settings.yaml"
-    settings_file.write_text(
-        "# Made by `vta-stream demo`; use it with: vta-stream -s THIS_FILE COMMAND\n"
-        + yaml.safe_dump(demo_settings(folder), sort_keys=False),
-        encoding="utf-8",
-    )
-    return Corpus(folder, settings_file, videos)
+def demo_settings(data_dir: Path, *, hears: bool = True) -> dict[str, Any]:
+    """Settings for the small models and a server on loopback; every filter is as it is by default.
 
-
-def make_models(folder: Path) -> None:
-    """One folder a model in `MODELS`, under `folder`."""
-    from vta_stream.toyworld.tiny_open_clip import make_tiny_clip, make_tiny_coca
-    from vta_stream.toyworld.tiny_whisper import make_tiny_whisper
-
-    for name, make in zip(MODELS, (make_tiny_clip, make_tiny_coca, make_tiny_whisper), strict=True):
-        make(folder / name)
-
-
-def demo_settings(folder: Path) -> dict[str, Any]:
-    """Settings for this folder. The filters that trust a model are off, since untrained models know nothing."""
-    models = folder.absolute() / "models"
+    `hears`: with the small Whisper; without it only subtitles are read.
+    """
     return {
-        "data_dir": str(folder.absolute() / "data"),
+        "data_dir": str(data_dir),
         "log_level": "INFO",
         "metrics": {"port": 0},
         "download": {
@@ -83,12 +46,29 @@ def demo_settings(folder: Path) -> dict[str, Any]:
             "youtube": False,
             "requests_per_hour": 100_000,
         },
-        "transcribe": {"model": str(models / "whisper")},
-        "models": {
-            "image_text": {"name": str(models / "clip")},
-            "captions": {"name": str(models / "coca")},
-            "threads": 1,
-        },
+        "transcribe": {"model": str(HEARING) if hears else ""},
+        "models": {"image_text": {"name": str(SIGHT)}, "captions": {"name": str(SIGHT)}, "threads": 1},
         "store": {"shard_samples_max": 8},
-        "filters": {"clip_match": None, "caption_match": None},
     }
+
+
+def _url(video: VideoTruth, base_url: str) -> str:
+    path = _path(video)
+    if video.subtitles is None:
+        return f"{base_url}/{path}"
+    return f"{base_url}/page/{video.name}?{urlencode({'subtitles': video.subtitles, 'language': 'en', 'source': path})}"
+
+
+def _path(video: VideoTruth) -> str:
+    match video.defect:
+        case Defect.REMOVED:
+            return f"status/410/{video.name}"
+        case Defect.FORBIDDEN:
+            return f"status/403/{video.name}"
+        case Defect.RATE_LIMITED:
+            return f"status/429/{video.name}?times=1&retry_after={REST_S}"
+        case Defect.CUT_OFF:
+            # yt-dlp's first request for a bare file only looks at its beginning, and does not notice the end
+            return f"cut/{_CUT_BYTES}/{video.name}?times={2 if video.subtitles is None else 1}"
+        case _:
+            return video.name

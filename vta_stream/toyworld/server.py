@@ -7,6 +7,7 @@ with ToyServer(folder) as server:
     server.url("stall/1000/talk.mp4")              # says nothing more after 1000 bytes
     server.url("endless/talk.mp4")                 # no Content-Length, and no end
     server.url("page/talk.mp4?subtitles=talk.vtt&language=en")
+    server.url("page/talk.mp4?source=status/429/talk.mp4%3Ftimes=1")
     server.url("redirect/?to=http://127.0.0.1/")
 """
 
@@ -187,13 +188,16 @@ class ToyServer:
         return response
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
-        """A web page with a video element; `subtitles` (repeatable) name its tracks, `language` theirs."""
+        """A web page with a video element.
+
+        `subtitles` (repeatable) name its tracks, `language` theirs; `source` is a path here, where it is not the name.
+        """
         language = html.escape(request.query.get("language", "en"))
         tracks = "".join(
             f'<track kind="subtitles" src="/{quote(name)}" srclang="{language}">'
             for name in request.query.getall("subtitles", [])
         )
-        source = quote(request.match_info["name"])
+        source = html.escape(request.query.get("source", quote(request.match_info["name"])))
         body = f'<!doctype html><title>A page</title><video><source src="/{source}" type="video/mp4">{tracks}</video>'
         return web.Response(text=body, content_type="text/html")
 

@@ -1,4 +1,4 @@
-"""An untrained Whisper of a megabyte in CTranslate2's format: for tests, and until a trained one is in.
+"""An untrained Whisper of a megabyte in CTranslate2's format.
 
 It hears nothing: of every half minute that reaches it, it says the same sentence. It is real in format only, so
 that the real loading and decoding code runs on it.

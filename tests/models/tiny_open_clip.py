@@ -1,4 +1,4 @@
-"""Untrained models in open_clip's folder format, a few MB each: for tests, and until trained ones are in.
+"""Untrained models in open_clip's folder format, a few MB each.
 
 Their scores and captions mean nothing. They are real in format only, so that the real loading code runs.
 """

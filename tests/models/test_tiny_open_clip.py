@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from vta_stream.toyworld.tiny_open_clip import make_tiny_clip, make_tiny_coca
+from tests.models.tiny_open_clip import make_tiny_clip, make_tiny_coca
 
 
 @pytest.mark.parametrize("make", [make_tiny_clip, make_tiny_coca])
