@@ -15,6 +15,7 @@ from pathlib import Path
 
 import yaml
 
+from tests.faults.chaos.elsewhere import Elsewhere
 from tests.faults.chaos.place import ROOT, SESSION_TIMEOUT_S, Place
 from tests.faults.chaos.processes import ALL_BUT_STORE, WorkerProcess, command, environment
 from tests.faults.chaos.schedule import Fault
@@ -22,6 +23,8 @@ from tests.faults.chaos.watching import LogMark, Watch, first_message_of
 from tests.kafka_process import KafkaProcess
 
 IMPOSTOR_S = 45.0
+ALIVE_S = 5.0
+"""So long a kill waits for a worker that is just being started again."""
 TOP_UP_S = 0.1
 LOCKER = """
 import sqlite3, sys, time
@@ -69,7 +72,7 @@ class Faults:
         self._extra: list[WorkerProcess] = []
         self._watch = watch
         self._tell = tell
-        self._broker_is_ours = asyncio.Lock()
+        self._broker_is_ours, self._s3_is_ours, self._postgres_is_ours = (asyncio.Lock() for _ in range(3))
         self._beside: set[asyncio.Task[None]] = set()
         self._deaths_of_store = 0
 
@@ -86,19 +89,19 @@ class Faults:
             await asyncio.wait(self._beside)
 
     async def _kill(self, fault: Fault) -> None:
-        self._kill_worker(self._workers[fault.worker])
+        await self._kill_worker(self._workers[fault.worker])
 
     async def _kill_twice(self, fault: Fault) -> None:
-        self._kill_worker(self._workers[fault.worker])
+        await self._kill_worker(self._workers[fault.worker])
         await asyncio.sleep(fault.lasts_s)
-        self._kill_worker(self._workers[fault.worker])
+        await self._kill_worker(self._workers[fault.worker])
 
     async def _kill_all(self, fault: Fault) -> None:
-        for worker in self._workers:
-            self._kill_worker(worker)
+        await asyncio.gather(*(self._kill_worker(worker) for worker in self._workers))
 
     async def _failpoint(self, fault: Fault) -> None:
         worker = self._workers[fault.worker]
+        await worker.alive(ALIVE_S)
         worker.arm(fault.detail)
         self._deaths_of_store += 1
         worker.signal(signal.SIGKILL, "kill")
@@ -161,14 +164,43 @@ class Faults:
         self._measure(self._store_goes_on("disk full", time.monotonic()))
 
     async def _catalog_locked(self, fault: Fault) -> None:
-        catalog = self.place.settings.dataset_dir / "catalog.sqlite"
-        locker = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", LOCKER, str(catalog), str(fault.lasts_s), stderr=asyncio.subprocess.PIPE
-        )
-        _, said = await locker.communicate()
-        if locker.returncode != 0:
-            self._tell(f"{fault}: the lock was not had: {said.decode().splitlines()[-1:]}")
+        if self.place.elsewhere:
+            async with self._postgres_is_ours:
+                await asyncio.to_thread(self.place.elsewhere.lock_catalog, fault.lasts_s)
+        else:
+            catalog = self.place.settings.dataset_dir / "catalog.sqlite"
+            locker = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", LOCKER, str(catalog), str(fault.lasts_s), stderr=asyncio.subprocess.PIPE
+            )
+            _, said = await locker.communicate()
+            if locker.returncode != 0:
+                self.measured.wrong.append(f"{fault}: the lock was not had: {said.decode().splitlines()[-1:]}")
         self._measure(self._store_goes_on("catalog locked", time.monotonic()))
+
+    async def _s3_kill(self, fault: Fault) -> None:
+        async with self._s3_is_ours:
+            await asyncio.to_thread(self._elsewhere.s3.kill)
+            await asyncio.sleep(fault.lasts_s)
+            await asyncio.to_thread(self._elsewhere.s3.start)
+        self._measure(self._store_goes_on("S3 away", time.monotonic()))
+
+    async def _s3_pause(self, fault: Fault) -> None:
+        async with self._s3_is_ours:
+            with self._elsewhere.s3.paused():
+                await asyncio.sleep(fault.lasts_s)
+        self._measure(self._store_goes_on("S3 paused", time.monotonic()))
+
+    async def _postgres_kill(self, fault: Fault) -> None:
+        async with self._postgres_is_ours:
+            await asyncio.to_thread(self._elsewhere.postgres.kill)
+            await asyncio.sleep(fault.lasts_s)
+            await asyncio.to_thread(self._elsewhere.postgres.start)
+        self._measure(self._store_goes_on("Postgres away", time.monotonic()))
+
+    @property
+    def _elsewhere(self) -> Elsewhere:
+        assert self.place.elsewhere is not None, "without a bucket these kinds are left out of the schedule"
+        return self.place.elsewhere
 
     async def _same_name(self, fault: Fault) -> None:
         name = self._workers[fault.worker].name
@@ -183,7 +215,14 @@ class Faults:
         await self._impostor(fault, self.place, f"second{fault.number}", ("store",), "a dataset has one writer")
 
     async def _impostor(self, fault: Fault, place: Place, name: str, agents: tuple[str, ...], says: str) -> None:
-        """Start it beside the right one. It has to end with these words; if the right one is dead, it may live."""
+        """Start it beside the right one. It has to end with these words; if the right one is dead, it may live.
+
+        Meanwhile the servers stay, because without them it says that they are away, and nothing was tried.
+        """
+        async with self._broker_is_ours, self._s3_is_ours, self._postgres_is_ours:
+            await self._try_impostor(fault, place, name, agents, says)
+
+    async def _try_impostor(self, fault: Fault, place: Place, name: str, agents: tuple[str, ...], says: str) -> None:
         log = self.place.logs / f"impostor{fault.number}.log"
         with log.open("wb") as file:
             process = await asyncio.create_subprocess_exec(
@@ -209,7 +248,8 @@ class Faults:
         else:
             self.measured.wrong.append(f"{fault}: ended with {code}, see {log.name}")
 
-    def _kill_worker(self, worker: WorkerProcess) -> None:
+    async def _kill_worker(self, worker: WorkerProcess) -> None:
+        await worker.alive(ALIVE_S)
         pid, moment_s = worker.pid, time.monotonic()
         if pid is None or not worker.signal(signal.SIGKILL, "kill"):
             return

@@ -29,15 +29,20 @@ def observe(place: Place) -> Observed:
             letters=rows("SELECT video_id, clip_id, stage, kind, reason FROM dead_letters"),
             captions=Counter(dict(rows("SELECT clip_id, count(*) FROM captions GROUP BY clip_id"))),
             embeddings=Counter(dict(rows("SELECT clip_id, count(*) FROM embeddings GROUP BY clip_id"))),
-            in_shards=[
-                sample for shard in sealed(settings.dataset_dir) for sample in read_shard(settings.dataset_dir, shard)
-            ],
+            in_shards=[sample for shard in sealed(place) for sample in read_shard(place.dataset_files, shard)],
         )
 
 
-def sealed(dataset: Path) -> list[Path]:
-    """The shards that a trainer sees."""
-    return sorted(dataset.glob("shards/*/*/*.tar"))
+def sealed(place: Place) -> list[Path]:
+    """The shards that a trainer takes: in a folder all that are there, in a bucket those that the table names.
+
+    What a commit uploaded that did not come about lies in a bucket until maintenance removes it.
+    """
+    if not place.elsewhere:
+        return sorted(place.dataset_files.glob("shards/*/*/*.tar"))
+    with open_reader(place.settings) as connection:
+        named = connection.execute("SELECT shard_path FROM shards ORDER BY ALL").fetchall()
+    return [place.dataset_files / path for (path,) in named]
 
 
 def read_shard(dataset: Path, shard: Path) -> list[tuple[str, str, str, str]]:

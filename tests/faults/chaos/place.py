@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from tests.faults.chaos.elsewhere import Elsewhere
 from vta_stream.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[3]
@@ -24,6 +25,8 @@ class Place:
 
     folder: Path
     no_mount: str | None = None
+    elsewhere: Elsewhere | None = None
+    """Where the dataset is, if not in `data`."""
 
     @property
     def data(self) -> Path:
@@ -45,14 +48,19 @@ class Place:
     def settings(self) -> Settings:
         return load_settings(self.settings_file)
 
-    def make(self, address: str, **changes: dict[str, Any]) -> None:
-        """Make the folders, mount the small disk, and write the settings; `changes` go over the groups."""
+    @property
+    def dataset_files(self) -> Path:
+        """The folder below which the shards are, as files: the dataset's, or the bucket's."""
+        return self.elsewhere.files if self.elsewhere else self.settings.dataset_dir
+
+    def make(self, address: str) -> None:
+        """Make the folders, mount the small disk, and write the settings."""
         for folder in (self.data, self.notes, self.logs):
             folder.mkdir(parents=True, exist_ok=True)
         self.no_mount = _mount(self.data)
         values = _settings(self.data, address)
-        for group, change in changes.items():
-            values[group] = {**values[group], **change}
+        if self.elsewhere:
+            values["store"].update(self.elsewhere.settings())
         self.settings_file.write_text(yaml.safe_dump(values, sort_keys=False))
 
     def leave(self) -> None:

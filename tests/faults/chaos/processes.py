@@ -85,6 +85,12 @@ class WorkerProcess:
             self.process.send_signal(number)
         return True
 
+    async def alive(self, patience_s: float) -> None:
+        """Return when it lives, or after so long: between two lives is only a moment."""
+        end_s = time.monotonic() + patience_s
+        while self.pid is None and time.monotonic() < end_s:  # noqa: ASYNC110 - what is waited for is another process
+            await asyncio.sleep(0.05)
+
     def arm(self, failpoint: str) -> None:
         """The next process to start kills itself at this failpoint."""
         self._arm = failpoint

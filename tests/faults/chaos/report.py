@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections.abc import Sequence
 from typing import Any
 
 from tests.faults.chaos.run import Outcome
@@ -18,11 +19,16 @@ def rows(outcome: Outcome) -> list[tuple[str, str]]:
     killed = ", ".join(f"{count} by {cause}" for cause, count in outcome.kills.most_common())
     found = [
         ("seed, workers", f"{outcome.options.seed}, {outcome.options.workers}"),
+        ("the dataset", "files on S3, catalog in Postgres" if outcome.options.in_bucket else "a folder"),
         ("seconds", f"{outcome.seconds:.0f}"),
         ("deaths of workers by kill -9", f"{outcome.kills.total()} ({killed or 'none'})"),
         ("messages published", f"{outcome.published} ({outcome.distinct} different IDs)"),
         ("videos / clips / samples in the dataset", f"{judgement.videos} / {judgement.clips} / {judgement.samples}"),
         ("shards, all read by webdataset", str(outcome.shards)),
+        (
+            "findings of verify",
+            "not asked: it reads folders" if outcome.findings is None else str(len(outcome.findings)),
+        ),
         ("dead letters", f"{judgement.letters} ({judgement.repeated_letters} of inputs that had been sent twice)"),
         ("lost", str(judgement.count("lost"))),
         ("twice", str(judgement.count("twice"))),
@@ -47,7 +53,11 @@ def rows(outcome: Outcome) -> list[tuple[str, str]]:
 def tried(outcome: Outcome) -> list[tuple[str, str, int]]:
     """(kind, in words, how often)."""
     done = outcome.measured.done
-    found = [(kind.name, kind.text, done[kind.name]) for kind in KINDS.values()]
+    found = [
+        (kind.name, kind.text, done[kind.name])
+        for kind in KINDS.values()
+        if outcome.options.in_bucket or not kind.elsewhere
+    ]
     return found + [("", f"…{name}", count) for name, count in sorted(done.items()) if name not in KINDS]
 
 
@@ -90,12 +100,18 @@ def as_markdown(outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
-def as_json(outcome: Outcome) -> str:
-    """For a program."""
+def as_json(outcomes: Sequence[Outcome]) -> str:
+    """For a program: a list of runs."""
+    return json.dumps([_facts(outcome) for outcome in outcomes], indent=1)
+
+
+def _facts(outcome: Outcome) -> dict[str, Any]:
     judgement, measured = outcome.judgement, outcome.measured
-    facts: dict[str, Any] = {
+    return {
         "seed": outcome.options.seed,
         "workers": outcome.options.workers,
+        "in_bucket": outcome.options.in_bucket,
+        "findings": outcome.findings,
         "seconds": round(outcome.seconds, 1),
         "faults": {kind: count for kind, _, count in tried(outcome) if kind},
         "kills": dict(outcome.kills),
@@ -117,4 +133,3 @@ def as_json(outcome: Outcome) -> str:
         "tracebacks": dict(outcome.tracebacks),
         "problems": outcome.problems,
     }
-    return json.dumps(facts, indent=1)

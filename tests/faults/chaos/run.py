@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults.chaos.draining import Drain
+from tests.faults.chaos.elsewhere import Elsewhere
 from tests.faults.chaos.faults import Faults, Measured
 from tests.faults.chaos.log_reading import traceback_endings
 from tests.faults.chaos.observing import observe, sealed
@@ -23,6 +24,7 @@ from tests.faults.chaos.schedule import KINDS, LONG, STORE_WORKER, Fault
 from tests.faults.chaos.watching import Watch
 from tests.kafka_process import KafkaProcess
 from vta_stream.cli.run import AGENTS
+from vta_stream.stores.verifying import verify
 from vta_stream.stream.connection import BrokerConnection
 from vta_stream.stream.topics import Topics
 from vta_stream.wiring import pipeline_version
@@ -38,6 +40,8 @@ class Options:
 
     seed: int
     schedule: Sequence[Fault]
+    in_bucket: bool = False
+    """The dataset's files on S3 and its catalog in Postgres, instead of all in a folder."""
     workers: int = 3
     backlog: int = 60
     poison_every: int = 400
@@ -58,6 +62,8 @@ class Outcome:
     measured: Measured = field(default_factory=Measured)
     judgement: Judgement = field(default_factory=Judgement)
     shards: int = 0
+    findings: list[str] | None = None
+    """Of `vta-stream verify`; None where it was not asked."""
     log_bytes: int = 0
     tracebacks: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
@@ -77,7 +83,7 @@ class Run:
     """`go` once."""
 
     def __init__(self, folder: Path, options: Options, tell: Callable[[str], None]) -> None:
-        self.place = Place(folder)
+        self.place = Place(folder, elsewhere=Elsewhere.new(folder) if options.in_bucket else None)
         self.outcome = Outcome(options, self.place)
         self._options = options
         self._tell_person = tell
@@ -94,6 +100,9 @@ class Run:
         """All of it. The folder stays; `Place.leave` unmounts."""
         outcome = self.outcome
         async with AsyncExitStack() as stack:
+            if self.place.elsewhere is not None:
+                stack.callback(self.place.elsewhere.stop)
+                self.place.elsewhere.start()
             await asyncio.to_thread(self._broker.start)
             stack.push_async_callback(asyncio.to_thread, self._broker.stop)
             self.place.make(self._broker.address)
@@ -118,8 +127,8 @@ class Run:
                     worker.signal(signal.SIGUSR2)
                 await asyncio.sleep(5)
             outcome.problems += await self._stop_workers()
-        outcome.seconds = time.monotonic() - self._began_s
-        await asyncio.to_thread(self._reckon, publisher)
+            outcome.seconds = time.monotonic() - self._began_s
+            await asyncio.to_thread(self._reckon, publisher)
         return outcome
 
     async def _suffer(self, publisher: Publisher) -> None:
@@ -161,7 +170,10 @@ class Run:
         outcome, settings = self.outcome, self.place.settings
         observed = observe(self.place)
         outcome.judgement = judge(publisher.published, publisher.garbage, pipeline_version(settings), observed)
-        outcome.shards = len(sealed(settings.dataset_dir))
+        outcome.shards = len(sealed(self.place))
+        if not self.place.elsewhere:
+            outcome.findings = [str(finding) for finding in verify(settings.dataset_dir, settings.store)]
+            outcome.problems += [f"verify: {finding}" for finding in outcome.findings]
         logs = sorted(self.place.logs.glob("*.log"))
         outcome.log_bytes = sum(log.stat().st_size for log in logs)
         if outcome.log_bytes > LOG_BYTES_MAX:

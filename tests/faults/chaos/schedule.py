@@ -8,6 +8,8 @@ from random import Random
 
 from vta_stream.failpoints import POINTS
 
+REACHABLE = sorted(point for point in POINTS if not point.startswith("journal."))
+"""The journal is the embedded broker's."""
 STORE_WORKER = 0
 """This worker runs all agents; the others run all but the store, since a dataset has one writer."""
 
@@ -24,6 +26,8 @@ class Kind:
     text: str
     lasts_s: tuple[float, float] = (0.0, 0.0)
     kills: int = 0
+    elsewhere: bool = False
+    """Only where the dataset is in a bucket, with its catalog in Postgres."""
 
 
 KINDS = {
@@ -50,9 +54,21 @@ KINDS = {
         Kind("second_store", 2, "a second writer of the dataset", (0.0, 0.0)),
         Kind("disk_full", 3, "the disk of the data folder full", (2.0, 8.0)),
         Kind("catalog_locked", 3, "somebody holds a write transaction on the catalog", (2.0, 15.0)),
+        Kind("s3_kill", 3, "kill -9 of the S3 server, away for a while", (1.0, 12.0), elsewhere=True),
+        Kind(
+            "s3_pause",
+            2,
+            "the S3 server paused (SIGSTOP): connections stay and nobody answers",
+            (2.0, 15.0),
+            elsewhere=True,
+        ),
+        Kind("postgres_kill", 3, "a crash of Postgres with the catalog, away for a while", (1.0, 8.0), elsewhere=True),
     )
 }
-LONG = {"broker_kill", "broker_stop", "broker_pause", "pause", "scale", "disk_full", "catalog_locked"}
+LONG = {
+    "broker_kill", "broker_stop", "broker_pause", "pause", "scale", "disk_full", "catalog_locked",
+    "s3_kill", "s3_pause", "postgres_kill",
+}  # fmt: skip
 """Kinds that go on while other faults follow; two of one kind never overlap."""
 
 
@@ -106,7 +122,7 @@ def _draw(chooser: Random, workers: int, pace_s: float) -> Iterator[Fault]:
         at_s = max(at_s, busy_until_s.get(kind.name, 0.0)) + chooser.uniform(0.1, 1.9) * pace_s
         lasts_s = round(chooser.uniform(*kind.lasts_s), 1)
         worker = _worker(chooser, [at_s - hit_s > 2.5 * pace_s for hit_s in hit_at_s])
-        detail = f"{chooser.choice(sorted(POINTS))}:{chooser.randint(1, 3)}"
+        detail = f"{chooser.choice(REACHABLE)}:{chooser.randint(1, 3)}"
         if kind.name in LONG:
             busy_until_s[kind.name] = at_s + lasts_s + pace_s
         if kind.name in ("failpoint", "second_store"):
