@@ -14,6 +14,8 @@ from tests.faults.hostile.mutants import DAMAGES, Mutant, make_mutant
 from tests.faults.hostile.originals import make_originals
 
 COUNT = 300
+FOUND = (1_000_045, 3_000_084)
+"""Damages of the long form that once showed a defect of ours."""
 
 pytestmark = pytest.mark.slow
 
@@ -25,9 +27,9 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 @pytest.mark.timeout(1500)
 async def test_each_ends_with_clips_or_a_reason(originals: dict[str, bytes], tmp_path: Path) -> None:
-    found = await examine((make_mutant(originals, number) for number in range(COUNT)), tmp_path)
+    found = await examine((make_mutant(originals, number) for number in (*range(COUNT), *FOUND)), tmp_path)
     assert not found.wrong, "\n".join(found.wrong)
-    assert found.count == COUNT
+    assert found.count == COUNT + len(FOUND)
     assert set(found.outcomes) == set(DAMAGES)
     for kind, outcomes in found.outcomes.items():
         assert len(outcomes) >= 3, f"{kind} should break more than this: {outcomes}"

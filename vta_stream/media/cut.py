@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -89,5 +90,6 @@ def _frames_from(
             yield first
             yield from frames
             return
-    container.seek(0)
+    with suppress(FFmpegError):  # it cannot go back: what comes from here on still has its time
+        container.seek(0)
     yield from decoded_frames(container, video, Damage())

@@ -120,7 +120,10 @@ def _frames_from(container: InputContainer, audio: AudioStream, begin_s: Fractio
             yield first
             yield from frames
             return
-    container.seek(0)
+    try:
+        container.seek(0)
+    except FFmpegError:
+        yield None  # damaged, and it cannot go back: what comes from here on still has its time
     yield from _decoded(container, audio)
 
 
