@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
 from tests.stream import chain
 from vta_stream.domain.delivery import DeadLetter
 from vta_stream.stream.codec import decode
@@ -28,6 +30,17 @@ async def until(true: Callable[[], bool], worker: Worker | None = None) -> None:
                 for agent in worker._agents:
                     if agent.shell.failed.done():
                         agent.shell.failed.result()
+
+
+async def healthz_says(url: str, wanted: str) -> str:
+    """What /healthz says, once it fails with these words; on a slow machine others are slow for a moment, too."""
+    async with asyncio.timeout(PATIENCE_S), aiohttp.ClientSession() as session:
+        while True:
+            async with session.get(f"{url}/healthz") as answer:
+                text = await answer.text()
+                if answer.status == 503 and wanted in text:
+                    return text
+            await asyncio.sleep(0.05)
 
 
 @asynccontextmanager

@@ -47,7 +47,10 @@ class WorkerSettings(Section):
         description="work in progress has so long to finish after Ctrl-C; the rest is delivered again",
     )
     stuck_after_s: float = Field(
-        4 * 3600, gt=0, description="a message in work for so long makes /healthz fail and is named there"
+        4 * 3600,
+        gt=0,
+        description="a message in work for so long, or waiting in its topic while none before it ends, makes /healthz "
+        "fail and is named there",
     )
 
 
