@@ -10,7 +10,7 @@ from rich.console import Console
 
 from tests.toyworld.evaluation.truths import clip, corpus, sentence, video
 from vta_stream.cli.demo_page import demo_page
-from vta_stream.cli.demo_report import Outcome, figures_of, show_figures
+from vta_stream.cli.demo_report import Outcome, beside_table, figures_of, show_figures
 from vta_stream.domain.clip import Span
 from vta_stream.domain.verdict import Verdict
 from vta_stream.report.dataset import ShownClip, ShownDataset, ShownVideo
@@ -103,12 +103,12 @@ def test_the_page_says_of_each_decision_whether_it_was_right(outcome: Outcome) -
         ("50.0%", "precision", "bad"),
         ("50.0%", "recall", "bad"),
     ]
-    rows = {cells[0]: (tone, cells[1:4]) for tone, cells in page.tables[0].rows}
+    rows = {cells[0]: (tone, cells[1:5]) for tone, cells in page.tables[0].rows}
     assert rows == {
-        "still": ("plain", ("1", "1", "100%")),
-        "other scene": ("bad", ("1", "0", "0%")),
-        "removed": ("plain", ("1", "1", "100%")),
-        "burnt text": ("quiet", ("1", "0", "–")),
+        "still": ("plain", ("1", "1", "100%", "1")),
+        "other scene": ("bad", ("1", "0", "0%", "0")),
+        "removed": ("plain", ("1", "1", "100%", "1")),
+        "burnt text": ("quiet", ("1", "0", "–", "–")),
     }
     assert page.tables[1].rows == (("plain", ("clip match", "1")),)
 
@@ -124,3 +124,15 @@ def test_the_terminal_tells_the_same(outcome: Outcome) -> None:
     assert "not yet covered by a filter, and in no figure: burnt text, near duplicate, out of step" in told
     assert "videos failed (removed)" in told
     assert "clips rejected by motion" in told
+
+
+def test_two_demos_beside_each_other(outcome: Outcome) -> None:
+    figures = {**figures_of(outcome, Settings()), "corpus": {"realm": "held_out", "seed": 3}}
+    other = {**figures, "precision": 1.0, "recall": None, "detection": {}, "corpus": {"realm": "demo", "seed": 0}}
+    console = Console(record=True, width=120)
+    console.print(beside_table(figures, other))
+    rows = [line.split() for line in console.export_text().splitlines()]
+    assert ["held", "out,", "seed", "3", "demo,", "seed", "0"] in rows
+    assert ["precision", "50.0%", "100.0%"] in rows
+    assert ["recall", "50.0%", "–"] in rows
+    assert ["kept", "out:", "still", "100.0%", "–"] in rows

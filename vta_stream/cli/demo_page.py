@@ -135,8 +135,8 @@ def _tables(outcome: Outcome) -> Iterator[Table]:
     yield Table(
         "What was planted",
         "How much of each class of defect was kept out of the dataset (of what the server gives only at the second "
-        "try: how much was fetched all the same), and what finds it.",
-        ("defect", "planted", "kept out", "share", "found because"),
+        "try: how much was fetched all the same), and how much of that for the reason that is expected.",
+        ("defect", "planted", "kept out", "share", "as expected", "expected because"),
         tuple(_class_row(one) for one in ordered),
     )
     if decisions.lost:
@@ -154,9 +154,9 @@ def _tables(outcome: Outcome) -> Iterator[Table]:
 def _class_row(one: Detection) -> tuple[Tone, tuple[str, ...]]:
     counts = _words(one.defect), str(one.planted), str(one.kept_out)
     if not one.covered:
-        return "quiet", (*counts, "–", f"not yet covered: {COVER[one.defect].why}")
+        return "quiet", (*counts, "–", "–", f"not yet covered: {COVER[one.defect].why}")
     tone: Tone = "plain" if (one.share or 0.0) >= DETECTION_AIM else "bad"
-    return tone, (*counts, f"{one.share or 0.0:.0%}", COVER[one.defect].why)
+    return tone, (*counts, f"{one.share or 0.0:.0%}", str(one.expected), COVER[one.defect].why)
 
 
 def _remark(finding: ClipFinding, video: VideoTruth) -> Remark:

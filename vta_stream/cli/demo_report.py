@@ -114,14 +114,32 @@ def show_figures(figures: dict[str, Any], outcome: Outcome, settings_file: Path,
     for shard in figures["shards"]:
         place, state = f"shards/{shard['layout']}/{shard['split']}", f"{shard['shards']} {shard['state']}"
         console.print(f"{place}: {state}, {shard['samples']} samples, {shard['bytes']:,} bytes")
-    console.print(f"\nasked from another process while the daemon was writing:\n  {query}")
+    console.print(f"\nasked from another process while the daemon was writing:\n  {query}", soft_wrap=True)
     console.print(f"  {figures['queried_while_writing']}")
-    console.print(f"\nthe page to look at:  {figures['page']}")
-    console.print(f"the dataset:          {figures['dataset']}")
+    console.print(f"\nthe page to look at:  {figures['page']}", soft_wrap=True)
+    console.print(f"the dataset:          {figures['dataset']}", soft_wrap=True)
     console.print(f"it took {figures['took_s']:.0f} s. Go on with:")
     prefix = f"  .venv/bin/vta-stream -s {settings_file}"
     console.print(f'{prefix} query "{WHY}"', soft_wrap=True)
     console.print(f"{prefix} status", soft_wrap=True)
+
+
+def beside_table(figures: dict[str, Any], other: dict[str, Any]) -> Table:
+    """The figures of two demos in two columns; a class that one of them does not have has a dash there."""
+    from rich.table import Table
+
+    table = Table(title="beside the earlier demo", title_justify="left", box=None)
+    table.add_column("")
+    for one in (figures, other):
+        table.add_column(f"{one['corpus']['realm'].replace('_', ' ')}, seed {one['corpus']['seed']}", justify="right")
+    for name in ("precision", "recall"):
+        table.add_row(name, *(share_in_words(one[name]) for one in (figures, other)))
+    medians = (one["border_error_s"]["median"] for one in (figures, other))
+    table.add_row("borders, median", *("–" if median is None else f"{median:.3f} s" for median in medians))
+    for name in figures["detection"]:
+        shares = (one["detection"].get(name, {}).get("share") for one in (figures, other))
+        table.add_row(f"kept out: {name.replace('_', ' ')}", *map(share_in_words, shares))
+    return table
 
 
 def share_in_words(share: float | None) -> str:
@@ -152,17 +170,15 @@ def _classes(decisions: Decisions) -> Table:
 
     table = Table(title="what was planted, and whether it was kept out", title_justify="left", box=None)
     table.add_column("planted")
-    for heading in ("times", "kept out", "share"):
+    for heading in ("times", "kept out", "share", "as expected"):
         table.add_column(heading, justify="right")
-    table.add_column("how it is found")
+    table.add_column("expected of")
     for one in sorted(decisions.detections, key=lambda one: not one.covered):
         if one.planted:
+            share, by = share_in_words(one.share), ", ".join(sorted(COVER[one.defect].found_by))
             cells = one.defect.replace("_", " "), str(one.planted), str(one.kept_out)
-            share = share_in_words(one.share) if one.covered else "–"
-            why = COVER[one.defect].why
-            table.add_row(
-                *cells, share, why if one.covered else f"not yet covered: {why}", style="" if one.covered else "dim"
-            )
+            judged = (share, str(one.expected), by) if one.covered else ("–", "–", "not yet covered")
+            table.add_row(*cells, *judged, style="" if one.covered else "dim")
     return table
 
 
