@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from vta_stream.toyworld.training.hearing.course import train
+from vta_stream.toyworld.training.hearing.course import keep, train
 from vta_stream.toyworld.training.hearing.export import export
 
 
@@ -17,6 +17,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m vta_stream.toyworld.training.hearing", description=main.__doc__)
     parser.add_argument("--work", type=Path, required=True, help="for recordings (2 GB), checkpoint and curve")
     parser.add_argument("--out", type=Path, help="where the CTranslate2 model is written at the end, with its figures")
+    parser.add_argument("--from", dest="start", type=Path, help="weights to begin with, of the same seed; see --keep")
+    parser.add_argument("--keep", type=Path, help="where the weights are written as well, for --from elsewhere")
     parser.add_argument("--now", action="store_true", help="write the model as it was saved last, without training on")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -24,7 +26,9 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     if not given.now:
-        train(given.work, given.seed, given.device, tell)
+        train(given.work, given.seed, given.device, tell, start=given.start)
+    if given.keep:
+        keep(given.work, given.seed, given.keep)
     if given.out:
         export(given.work, given.seed, given.out, tell)
 

@@ -24,11 +24,13 @@ from vta_stream.toyworld.world.realm import Realm, rng_of
 from vta_stream.toyworld.world.sentences import draw_sentence
 
 LESSONS = (
-    Lesson(1200, 24, 1),
-    Lesson(450, 14, 2),
-    Lesson(450, 8, 4),
-    Lesson(800, 5, 12, full=True),
+    Lesson(2400, 24, 1),
+    Lesson(900, 14, 2),
+    Lesson(900, 8, 4),
+    Lesson(1000, 5, 12, full=True),
 )
+"""With half of the steps a thousand voices were not told apart yet when the windows grew: each time the loss doubled."""
+
 VOICES = 1000
 SPELT_SENTENCES = 6000
 """From so many sentences the pieces are learnt."""
@@ -44,12 +46,19 @@ def train(
     tell: Callable[[str], None],
     lessons: Sequence[Lesson] = LESSONS,
     voices: int = VOICES,
+    start: Path | None = None,
 ) -> None:
-    """Take the whole course in `work`, which gets recordings, `pieces.json`, `checkpoint.pt`, and `curve.jsonl`."""
+    """Take the whole course in `work`, which gets recordings, `pieces.json`, `checkpoint.pt`, and `curve.jsonl`.
+
+    `start`: weights that `keep` wrote, to begin with them instead of anew; the seed has to be theirs.
+    """
     record(work / "recordings", voices, seed, tell)
     speakers, pieces = load(work / "recordings"), find_pieces(work, seed)
     torch.manual_seed(seed)
-    pupil = _Pupil(Hearing(pieces), lessons, device)
+    network = Hearing(pieces)
+    if start:
+        _begin_with(network, start)
+    pupil = _Pupil(network, lessons, device)
     first = pupil.resume(work / "checkpoint.pt")
     tell(f"{sum(one.numel() for one in pupil.network.whisper.parameters())} parameters; from step {first}")
     saved_s = told_s = time.monotonic()
@@ -146,6 +155,27 @@ def weights(work: Path, seed: int) -> tuple[Hearing, Pieces, int]:
         for one, saved in zip(own, state["masters"], strict=True):
             one.copy_(saved)
     return network, pieces, int(state["step"])
+
+
+def keep(work: Path, seed: int, path: Path) -> None:
+    """Write the weights as they were saved last, in half precision: to begin with them elsewhere."""
+    from safetensors.torch import save_file
+
+    network, _, _ = weights(work, seed)
+    save_file({name: one.detach().half().contiguous() for name, one in _learnt(network)}, path)
+
+
+def _begin_with(network: Hearing, path: Path) -> None:
+    from safetensors.torch import load_file
+
+    kept = load_file(path)
+    with torch.no_grad():
+        for name, one in _learnt(network):
+            one.copy_(kept[name])
+
+
+def _learnt(network: Hearing) -> list[tuple[str, torch.nn.Parameter]]:
+    return [(name, one) for name, one in network.named_parameters() if one.requires_grad]
 
 
 def _batches(windows: Windows, first: int) -> Iterator[tuple[int, Batch]]:
