@@ -13,6 +13,7 @@ from tests.stream.chain_running import healthz_says, running, until
 from vta_stream.stream import hosting
 from vta_stream.stream.acks import Partition
 from vta_stream.stream.agents import Agent
+from vta_stream.stream.slots import WorkerError
 from vta_stream.stream.stalls import Stalls
 
 ONE, OTHER = Partition("t", 0), Partition("t", 1)
@@ -38,16 +39,17 @@ def test_what_moves_or_has_nothing_to_do_is_no_stall() -> None:
 
 
 @pytest.mark.kafka
-async def test_a_consumer_that_went_quiet_is_named(
+async def test_a_consumer_that_went_quiet_is_named_and_then_ends_the_worker(
     kafka: str, topic_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in tests/stream/test_faust_facts.py: nothing is in work, and yet there is work."""
     consume = Agent._consume
 
     async def consume_unless_caption(self: Agent, stream: Any) -> None:
-        if self.stage.name != "caption":
-            await consume(self, stream)
-        await asyncio.Event().wait()
+        if self.stage.name == "caption":
+            self._queues.append(stream.channel.queue)
+            await asyncio.Event().wait()
+        await consume(self, stream)
 
     monkeypatch.setattr(Agent, "_consume", consume_unless_caption)
     monkeypatch.setattr(hosting, "LAG_EVERY_S", 0.2)
@@ -58,3 +60,7 @@ async def test_a_consumer_that_went_quiet_is_named(
         await until(lambda: "caption" in (worker._what_is_stuck() or ""), worker)
         assert all(agent.shell.oldest() is None for agent in worker._agents if agent.stage.name == "caption")
         await healthz_says(worker.url, "caption is stuck: offset 0 of clips.scored/")
+        (caption,) = (agent for agent in worker._agents if agent.stage.name == "caption")
+        caption._deaf_after_s = 0.5
+        with pytest.raises(WorkerError, match=r"caption: the consumer has brought nothing of .*clips\.scored"):
+            await asyncio.wait_for(worker.wait(), 90)

@@ -21,6 +21,7 @@ from vta_stream.stream.message import Message, Origin, full_topic, message_from_
 from vta_stream.stream.quick import at_hand
 from vta_stream.stream.records import RETRIED_IN_PLACE
 from vta_stream.stream.shell import Shell, Surroundings
+from vta_stream.stream.slots import WorkerError
 from vta_stream.stream.stalls import Stalls
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,9 @@ log = logging.getLogger(__name__)
 COMMIT_INTERVAL_S = 1.0
 COMMIT_TIMEOUT_S = 30.0
 LAG_TIMEOUT_S = 10.0
+POSITION_TIMEOUT_S = 2.0
+DEAF_AFTER_S = 120.0
+"""A consumer that brings nothing for so long, or for four sessions, though something waits, never will."""
 
 
 def topics_of(stage: str, inputs: Iterable[str]) -> tuple[str, ...]:
@@ -59,6 +63,8 @@ class Agent:
         self._tasks: list[asyncio.Task[None]] = []
         self._leaving = False
         self._stalls = Stalls()
+        self._queues: list[asyncio.Queue[Any]] = []
+        self._deaf_after_s = max(DEAF_AFTER_S, 4 * kafka.session_timeout_s)
         self.shell = Shell(stage, around, self._set_retries_flow)
         # The mock cluster dies with its process, so no member of it ever comes back under its name.
         instance = None if connection.embedded else f"{worker}.{stage.name}"
@@ -123,8 +129,10 @@ class Agent:
             return
         counts = {partition: max(0, ends[_tp(partition)] - (starts[partition] or 0)) for partition in partitions}
         # What is in the retries topic may wait for hours, until it is due.
-        waiting = {p: starts[p] or 0 for p, count in counts.items() if count and p.topic != self._retries}
+        behind_in = [p for p, count in counts.items() if count and p.topic != self._retries]
+        waiting = {p: starts[p] or 0 for p in behind_in if not await self._has_read(p, ends[_tp(p)])}
         self._stalls.look(waiting, time.monotonic())
+        self._end_if_deaf()
         behind: dict[str, int] = dict.fromkeys(self._contract, 0)
         for partition, count in counts.items():
             behind[partition.topic] += count
@@ -145,6 +153,30 @@ class Agent:
             return f"{self.stage.name} is stuck: offset {stalled[2]} of {name} waits and has for {stalled[0]:.0f} s"
         return None
 
+    async def _has_read(self, partition: Partition, end: int) -> bool:
+        """True if the consumer is at the log's end: what is missing until there has expired, or is a marker."""
+        if self.shell.in_hand(partition) or any(queue.qsize() for queue in self._queues):
+            return False
+        try:
+            async with asyncio.timeout(POSITION_TIMEOUT_S):
+                position: int = await self._call(self._app.consumer._thread._consumer.position, _tp(partition))
+        except Exception as error:  # noqa: BLE001 - a consumer that cannot say where it reads does not read
+            log.debug("%s: where %s is read is not known: %r", self.group, partition, error)
+            return False
+        return position >= end
+
+    def _end_if_deaf(self) -> None:
+        """End the worker if records wait that its consumer does not bring, so that it is started anew.
+
+        Seen after the broker had gone during a rebalance: Faust stays a member, and reads nothing any more.
+        """
+        stalled = self._stalls.longest(time.monotonic(), but_not=self.shell.in_hand)
+        if stalled is None or stalled[0] < self._deaf_after_s or self.shell.failed.done():
+            return
+        seconds, partition, offset = stalled
+        text = f"{self.group}: the consumer has brought nothing of {partition} from {offset} on for {seconds:.0f} s"
+        self.shell.failed.set_exception(WorkerError(f"{text}, and records wait there: start the worker again"))
+
     async def _run_app(self) -> None:
         await self._app.start()
         await self._app.wait_until_stopped()
@@ -160,6 +192,7 @@ class Agent:
             self.shell.failed.set_exception(task.exception() or RuntimeError(task.get_name()))
 
     async def _consume(self, stream: Any) -> None:
+        self._queues.append(stream.channel.queue)
         async for event in stream.noack().events():
             await self.shell.take(self._message(event.message))
             for also in at_hand(stream.channel.queue):

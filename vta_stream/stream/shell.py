@@ -134,6 +134,10 @@ class Shell:
         self.acks.confirm(commits)
         self._triage.committed(commits)
 
+    def in_hand(self, partition: Partition) -> bool:
+        """True if a message of this partition was taken and is not acknowledged, or one of any waits for room."""
+        return self._room.waiting > 0 or any(key[0] == partition for key in self._works)
+
     def oldest(self) -> tuple[float, str] | None:
         """Age in seconds and name of the message that is in work for longest, or None."""
         begun = [(work.started_at_s, work) for work in self._works.values() if work.started_at_s is not None]

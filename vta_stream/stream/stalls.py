@@ -6,7 +6,7 @@ stuck, and only the broker knows that there is something to do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from vta_stream.stream.acks import Partition
@@ -25,9 +25,12 @@ class Stalls:
             for partition, offset in waiting.items()
         }
 
-    def longest(self, now_s: float) -> tuple[float, Partition, int] | None:
+    def longest(
+        self, now_s: float, but_not: Callable[[Partition], bool] = lambda partition: False
+    ) -> tuple[float, Partition, int] | None:
         """For how long, where, and which offset waits there first; None if nothing waits or all moves."""
-        if not self._since:
+        found = [(partition, since) for partition, since in self._since.items() if not but_not(partition)]
+        if not found:
             return None
-        partition, (offset, since_s) = min(self._since.items(), key=lambda item: item[1][1])
+        partition, (offset, since_s) = min(found, key=lambda item: item[1][1])
         return now_s - since_s, partition, offset
