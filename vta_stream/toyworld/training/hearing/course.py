@@ -29,7 +29,7 @@ LESSONS = (
     Lesson(900, 8, 4),
     Lesson(1000, 5, 12, full=True),
 )
-"""With half of the steps a thousand voices were not told apart yet when the windows grew: each time the loss doubled."""
+"""With half of the steps a thousand voices were not told apart yet, and each longer window doubled the loss."""
 
 VOICES = 1000
 SPELT_SENTENCES = 6000
