@@ -86,7 +86,7 @@ class Catalog:
         options = ["READ_ONLY"]
         if not read_only:
             # DATA_INLINING_ROW_LIMIT 0: inlined rows are not safe yet (ducklake #1364).
-            # OVERRIDE_DATA_PATH: the files may have been moved since; `Lake` then corrects what the catalog says.
+            # OVERRIDE_DATA_PATH: the files may have been moved since; the writer then corrects what the catalog says.
             options = [f"DATA_PATH {quoted(self.data_path)}", "OVERRIDE_DATA_PATH true", "DATA_INLINING_ROW_LIMIT 0"]
         if self.file and not read_only:
             # Without the write-ahead log readers and the writer lock each other out.

@@ -55,8 +55,9 @@ def copied(folder: Path) -> Path:
     """A copy of the data folder's dataset at `folder`, as if it had been written there."""
     target = settings(folder).dataset_dir
     shutil.copytree(settings(template()).dataset_dir, target)
-    with opened(target):  # a writer's start tells the catalog where its tables are
-        return target
+    with opened(target) as lake:
+        lake.correct_data_path()  # as a writer's start does
+    return target
 
 
 @contextmanager

@@ -57,9 +57,9 @@ class Bench:
 
 
 @contextmanager
-def writers_kept_out(dataset_dir: Path) -> Iterator[None]:
-    """Hold the writer's lock within the block; TerminalError `second_writer` if a worker writes."""
-    lock = WriterLock(dataset_dir)
+def writers_kept_out(catalog: Catalog) -> Iterator[None]:
+    """Hold the writer's locks within the block; TerminalError `second_writer` if a worker writes, on any machine."""
+    lock = WriterLock(catalog.dataset_dir, catalog.conninfo)
     lock.acquire()
     try:
         yield

@@ -72,11 +72,17 @@ def check(
 
 
 def catalog_of(dataset_dir: Path, store: StoreSettings | None) -> Catalog:
-    """Where the catalog is; DatasetError for settings that make no sense."""
+    """Where the catalog is; DatasetError for settings that make no sense, and for files in a bucket."""
     try:
-        return Catalog.of(dataset_dir, store or StoreSettings())
+        catalog = Catalog.of(dataset_dir, store or StoreSettings())
     except StageError as error:
         raise DatasetError(str(error)) from error
+    if catalog.bucket:
+        raise DatasetError(
+            f"the files of this dataset are in {catalog.bucket.url}, and only files in a folder can be verified: "
+            "nothing was looked at"
+        )
+    return catalog
 
 
 def _check_catalog(snapshot: Snapshot, report: Report, unreadable: set[str]) -> tuple[int, list[ShardRow] | None, bool]:

@@ -18,7 +18,7 @@ ROUNDS_MAX = 6
 Mender = Callable[[Bench, Sequence[Finding]], None]
 
 MENDERS: Mapping[str, Mender] = {
-    "moved": lambda bench, findings: bench.done.append("the catalog says where its tables are"),  # by opening it
+    "moved": mend_files.say_place,
     "row_twice": mend_rows.keep_one,
     "row_without_clip": mend_rows.remove_orphans,
     "rejected_in_shard": mend_rows.take_rejected_out,
@@ -70,7 +70,7 @@ def repair(
     submit: dict[str, None] = {}
     if not dataset_dir.is_dir():
         return _untouched(check(dataset_dir, store, progress))
-    with writers_kept_out(dataset_dir):
+    with writers_kept_out(catalog):
         before = after = check(dataset_dir, store, progress, lock_is_ours=True)
         for _ in range(ROUNDS_MAX):
             submit.update(dict.fromkeys(after.submit))
