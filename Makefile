@@ -66,6 +66,8 @@ bench: setup ## measure, and print ratios to a baseline taken on the same machin
 .PHONY: chaos
 chaos: setup ## kill workers and the broker, fill the disk, and count what is lost (KILLS=1000 SEED=7)
 	@deploy/setup/debian.sh test
+	@deploy/setup/versitygw.sh
+	@$(BIN)/python -m tests.faults.hostile --mutants $$((10 * $(KILLS))) --seed $(SEED)
 	@$(BIN)/python -m tests.faults.chaos --kills $(KILLS) --seed $(SEED) --workers $(WORKERS) $(ARGS)
 
 ##  keep it
