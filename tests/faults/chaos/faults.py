@@ -73,6 +73,7 @@ class Faults:
         self._watch = watch
         self._tell = tell
         self._broker_is_ours, self._s3_is_ours, self._postgres_is_ours = (asyncio.Lock() for _ in range(3))
+        self._disk_is_ours = asyncio.Lock()
         self._beside: set[asyncio.Task[None]] = set()
         self._deaths_of_store = 0
 
@@ -153,14 +154,15 @@ class Faults:
 
     async def _disk_full(self, fault: Fault) -> None:
         balloon = self.place.data / "balloon"
-        end_s = time.monotonic() + fault.lasts_s
-        try:
-            with balloon.open("ab") as file:
-                while time.monotonic() < end_s:
-                    await asyncio.to_thread(_fill, file.fileno(), self.place.data)
-                    await asyncio.sleep(TOP_UP_S)
-        finally:
-            balloon.unlink()
+        async with self._disk_is_ours:
+            end_s = time.monotonic() + fault.lasts_s
+            try:
+                with balloon.open("ab") as file:
+                    while time.monotonic() < end_s:
+                        await asyncio.to_thread(_fill, file.fileno(), self.place.data)
+                        await asyncio.sleep(TOP_UP_S)
+            finally:
+                balloon.unlink()
         self._measure(self._store_goes_on("disk full", time.monotonic()))
 
     async def _catalog_locked(self, fault: Fault) -> None:
@@ -217,9 +219,9 @@ class Faults:
     async def _impostor(self, fault: Fault, place: Place, name: str, agents: tuple[str, ...], says: str) -> None:
         """Start it beside the right one. It has to end with these words; if the right one is dead, it may live.
 
-        Meanwhile the servers stay, because without them it says that they are away, and nothing was tried.
+        Meanwhile servers and disk stay, because without them it says so, and nothing was tried.
         """
-        async with self._broker_is_ours, self._s3_is_ours, self._postgres_is_ours:
+        async with self._broker_is_ours, self._s3_is_ours, self._postgres_is_ours, self._disk_is_ours:
             await self._try_impostor(fault, place, name, agents, says)
 
     async def _try_impostor(self, fault: Fault, place: Place, name: str, agents: tuple[str, ...], says: str) -> None:
