@@ -14,7 +14,7 @@ from tests.house import ROOT
 
 SCRIPT = ROOT / "deploy/setup/debian.sh"
 BASE = ("bash", "dirname", "head", "sed", "mkdir", "rm", "mv")
-PROGRAMS = ("ffmpeg", "kcat", "mvn", "prometheus", "promtool")
+PROGRAMS = ("ffmpeg", "kcat", "mvn", "prometheus", "promtool", "initdb", "dpkg")
 
 
 @pytest.fixture
@@ -28,6 +28,7 @@ def machine(tmp_path: Path) -> Path:
     for name in PROGRAMS:
         write_program(programs / name, "exit 0")
     write_program(programs / "id", "echo 1000")
+    write_program(programs / "ldconfig", "echo ' libespeak-ng.so.1 (libc6,x86-64) => /usr/lib/libespeak-ng.so.1'")
     write_program(programs / "java", """echo 'openjdk version "17.0.15" 2025-04-15' >&2""")
     return tmp_path
 
@@ -64,6 +65,13 @@ def test_what_is_missing_is_named(machine: Path, gone: str, group: str, package:
     assert done.returncode == 0, "much works without it"
     assert f"sudo apt-get install --no-install-recommends {package}\n" in done.stderr
     assert run(machine, group, CI="true").returncode == 1, "in CI it is an error"
+
+
+@pytest.mark.parametrize(("program", "line"), [("ldconfig", "echo 'libc.so.6 (libc6)'"), ("dpkg", "exit 1")])
+def test_espeak_is_a_library_and_its_data(machine: Path, program: str, line: str) -> None:
+    write_program(machine / "bin" / program, line)
+    done = run(machine, "test")
+    assert "sudo apt-get install --no-install-recommends libespeak-ng1 espeak-ng-data\n" in done.stderr
 
 
 def test_a_java_that_is_too_old_is_missing(machine: Path) -> None:

@@ -183,7 +183,7 @@ sys.stdin.read()
 async def test_a_busy_catalog_is_tried_again_and_nothing_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vta_stream.stores.lake._BUSY_TIMEOUT_MS", 100)
+    monkeypatch.setattr("vta_stream.stores.catalog._BUSY_TIMEOUT_MS", 100)
     stage = StoreStage(dataset(tmp_path), media_store(tmp_path), settings(tmp_path).store)
     await stage.setup()
     logs = Logs()
