@@ -8,8 +8,10 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,3 +109,16 @@ class KafkaProcess:
         )
         if done.returncode != 0:
             raise RuntimeError(f"kafka.sh {command} failed:\n{done.stdout}{done.stderr}")
+
+
+@contextmanager
+def temporary_kafka() -> Iterator[tuple[str, Path]]:
+    """host:port of a broker of its own, and an empty folder beside its data; both are gone after the block."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        kafka = KafkaProcess.new(folder / "kafka")
+        kafka.start()
+        try:
+            yield kafka.address, folder
+        finally:
+            kafka.stop()

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import statistics
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from typing import Any
 import psutil
 
 from tests import builders
-from tests.kafka_process import KafkaProcess
+from tests.kafka_process import temporary_kafka
 from vta_stream.domain.delivery import Delivery, Emission
 from vta_stream.ports import AnyStage, Outcome
 from vta_stream.settings import Settings
@@ -207,13 +206,8 @@ async def measure(address: str, folder: Path, count: int) -> None:
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else CLIPS
     limit_noise()
-    with tempfile.TemporaryDirectory() as name:
-        kafka = KafkaProcess.new(Path(name) / "kafka")
-        kafka.start()
-        try:
-            asyncio.run(measure(kafka.address, Path(name), count))
-        finally:
-            kafka.stop()
+    with temporary_kafka() as (address, folder):
+        asyncio.run(measure(address, folder, count))
     leave(0)
 
 

@@ -12,14 +12,13 @@ from __future__ import annotations
 import asyncio
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.kafka_process import KafkaProcess
+from tests.kafka_process import temporary_kafka
 from tests.stores.lakes import embedded
 from vta_stream.domain.clip import Clip
 from vta_stream.domain.delivery import Delivery, Emission
@@ -129,13 +128,8 @@ def main() -> None:
     rate = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 60.0
     limit_noise()
-    with tempfile.TemporaryDirectory() as name:
-        kafka = KafkaProcess.new(Path(name) / "kafka")
-        kafka.start()
-        try:
-            delays_s = asyncio.run(measure(kafka.address, Path(name) / "data", rate, seconds))
-        finally:
-            kafka.stop()
+    with temporary_kafka() as (address, folder):
+        delays_s = asyncio.run(measure(address, folder / "data", rate, seconds))
     p99_s = delays_s[min(len(delays_s) - 1, int(0.99 * len(delays_s)))]
     print(
         f"accepted to visible, {len(delays_s)} clips at {rate:g}/s: median {statistics.median(delays_s):.2f} s, "

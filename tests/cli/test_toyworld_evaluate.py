@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from vta_stream.cli import main
-from vta_stream.cli.toyworld_evaluate import MODELS
+from vta_stream.toyworld.corpus import SIGHT as OWN_SIGHT
 from vta_stream.toyworld.training.sight.model import make_network, write_model
 
 SIGHT = ["toyworld", "evaluate", "--only", "sight", "--scenes", "4"]
@@ -44,4 +44,4 @@ def test_a_model_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
 
 
 def test_the_package_s_own_eyes_are_the_default() -> None:
-    assert (MODELS / "sight" / "open_clip_model.safetensors").is_file()
+    assert (OWN_SIGHT / "open_clip_model.safetensors").is_file()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vta_stream.cli.demo_report import share_in_words
+from vta_stream.cli.demo_report import in_words, share_in_words
 from vta_stream.report.page import Bar, Figure, Page, Remark, Table, Tone, chosen_clips, render, write_page
 from vta_stream.toyworld.evaluation.decisions import percentile
 from vta_stream.toyworld.world.defect import COVER, NOT_YET_COVERED, Defect
@@ -113,7 +113,9 @@ def _figures(outcome: Outcome) -> Iterator[Figure]:
     )
     uncovered = [one for one in decisions.detections if not one.covered]
     if uncovered:
-        yield Figure(str(len(uncovered)), "classes not yet covered", ", ".join(_words(one.defect) for one in uncovered))
+        yield Figure(
+            str(len(uncovered)), "classes not yet covered", ", ".join(in_words(one.defect) for one in uncovered)
+        )
 
 
 def _funnel(dataset: ShownDataset) -> Iterator[Bar]:
@@ -121,12 +123,11 @@ def _funnel(dataset: ShownDataset) -> Iterator[Bar]:
     yield Bar("videos published", len(dataset.videos))
     yield Bar("done", sum(one.status == "done" for one in dataset.videos), "good", inset=True)
     for reason, count in failed.most_common():
-        yield Bar(f"failed: {_words(reason)}", count, "bad", inset=True)
+        yield Bar(f"failed: {in_words(reason)}", count, "bad", inset=True)
     yield Bar("clips", len(dataset.clips))
     yield Bar("accepted", len(dataset.accepted), "good", inset=True)
-    refused = Counter(verdict.filter for clip in dataset.rejected for verdict in clip.refusals)
-    for name, count in refused.most_common():
-        yield Bar(f"rejected by {_words(name)}", count, "bad", inset=True)
+    for name, count in dataset.refused_by.most_common():
+        yield Bar(f"rejected by {in_words(name)}", count, "bad", inset=True)
 
 
 def _tables(outcome: Outcome) -> Iterator[Table]:
@@ -145,14 +146,14 @@ def _tables(outcome: Outcome) -> Iterator[Table]:
             "True, shown and spoken well, and yet in no accepted clip.",
             ("refused by", "sentences"),
             tuple(
-                ("plain", (_words(name), str(count)))
+                ("plain", (in_words(name), str(count)))
                 for name, count in sorted(decisions.lost.items(), key=lambda item: -item[1])
             ),
         )
 
 
 def _class_row(one: Detection) -> tuple[Tone, tuple[str, ...]]:
-    counts = _words(one.defect), str(one.planted), str(one.kept_out)
+    counts = in_words(one.defect), str(one.planted), str(one.kept_out)
     if not one.covered:
         return "quiet", (*counts, "–", "–", f"not yet covered: {COVER[one.defect].why}")
     tone: Tone = "plain" if (one.share or 0.0) >= DETECTION_AIM else "bad"
@@ -161,7 +162,9 @@ def _class_row(one: Detection) -> tuple[Tone, tuple[str, ...]]:
 
 def _remark(finding: ClipFinding, video: VideoTruth) -> Remark:
     """Whether the decision was right, in words, and every sentence of the truth that the clip tells."""
-    planted = "nothing is wrong with this video" if video.defect is Defect.NONE else f"planted: {_words(video.defect)}"
+    planted = (
+        "nothing is wrong with this video" if video.defect is Defect.NONE else f"planted: {in_words(video.defect)}"
+    )
     uncovered = video.defect in NOT_YET_COVERED
     if finding.right:
         tone: Tone = "plain" if finding.row.accepted else "bad"
@@ -190,7 +193,7 @@ def _sentence(marked: MarkedSentence, video: VideoTruth) -> tuple[Tone, str, str
             return (
                 "bad",
                 text,
-                f"true, but {_words(video.defect)}" if marked.truth.right else "not true of this picture",
+                f"true, but {in_words(video.defect)}" if marked.truth.right else "not true of this picture",
             )
 
 
@@ -198,7 +201,3 @@ def _tone(share: float | None, aim: float) -> Tone:
     if share is None:
         return "plain"
     return "good" if share >= aim else "bad"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")

@@ -71,7 +71,6 @@ def read_outcome(settings: Settings, truth: CorpusTruth, urls: Mapping[str, str]
 def figures_of(outcome: Outcome, settings: Settings) -> dict[str, Any]:
     """For `--json`: `precision`, `recall`, `border_error_s` and `detection` first, then what was counted."""
     dataset = outcome.dataset
-    refused = Counter(verdict.filter for clip in dataset.rejected for verdict in clip.refusals)
     defects = {video.name: video.defect for video in outcome.truth.videos}
     ended = [one for one in dataset.videos if one.status in ("done", "failed")]
     failed = {outcome.names[one.video_id]: one.reason for one in ended if one.status == "failed"}
@@ -97,7 +96,7 @@ def figures_of(outcome: Outcome, settings: Settings) -> dict[str, Any]:
             "made": len(dataset.clips),
             "accepted": len(dataset.accepted),
             "rejected": len(dataset.rejected),
-            "rejected_by_filter": dict(refused.most_common()),
+            "rejected_by_filter": dict(dataset.refused_by.most_common()),
         },
         "by_defect": by_defect,
         "shards": list(outcome.shards),
@@ -131,20 +130,25 @@ def beside_table(figures: dict[str, Any], other: dict[str, Any]) -> Table:
     table = Table(title="beside the earlier demo", title_justify="left", box=None)
     table.add_column("")
     for one in (figures, other):
-        table.add_column(f"{one['corpus']['realm'].replace('_', ' ')}, seed {one['corpus']['seed']}", justify="right")
+        table.add_column(f"{in_words(one['corpus']['realm'])}, seed {one['corpus']['seed']}", justify="right")
     for name in ("precision", "recall"):
         table.add_row(name, *(share_in_words(one[name]) for one in (figures, other)))
     medians = (one["border_error_s"]["median"] for one in (figures, other))
     table.add_row("borders, median", *("–" if median is None else f"{median:.3f} s" for median in medians))
     for name in figures["detection"]:
         shares = (one["detection"].get(name, {}).get("share") for one in (figures, other))
-        table.add_row(f"kept out: {name.replace('_', ' ')}", *map(share_in_words, shares))
+        table.add_row(f"kept out: {in_words(name)}", *map(share_in_words, shares))
     return table
 
 
 def share_in_words(share: float | None) -> str:
     """A share from 0.0 to 1.0 as per cent; a dash where there is nothing to share."""
     return "–" if share is None else f"{share:.1%}"
+
+
+def in_words(name: str) -> str:
+    """A name of the code (a filter, a class of defect, a reason) as it is shown."""
+    return name.replace("_", " ")
 
 
 def _funnel(figures: dict[str, Any]) -> Table:
@@ -176,7 +180,7 @@ def _classes(decisions: Decisions) -> Table:
     for one in sorted(decisions.detections, key=lambda one: not one.covered):
         if one.planted:
             share, by = share_in_words(one.share), ", ".join(sorted(COVER[one.defect].found_by))
-            cells = one.defect.replace("_", " "), str(one.planted), str(one.kept_out)
+            cells = in_words(one.defect), str(one.planted), str(one.kept_out)
             judged = (share, str(one.expected), by) if one.covered else ("–", "–", "not yet covered")
             table.add_row(*cells, *judged, style="" if one.covered else "dim")
     return table
@@ -199,7 +203,7 @@ def _show_decisions(figures: dict[str, Any], console: Console) -> None:
         )
     if judged["good_sentences_lost_by"]:
         lost = sorted(judged["good_sentences_lost_by"].items(), key=lambda item: -item[1])
-        console.print("lost by    " + ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in lost))
-    if names := [name.replace("_", " ") for name in figures["not_yet_covered"]]:
+        console.print("lost by    " + ", ".join(f"{in_words(name)} {count}" for name, count in lost))
+    if names := [in_words(name) for name in figures["not_yet_covered"]]:
         accepted = figures["not_yet_covered_clips_accepted"]
         console.print(f"not yet covered by a filter, and in no figure: {', '.join(names)} ({accepted} clips accepted)")

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from vta_stream.toyworld.evaluation.hearing import HearingFigures
     from vta_stream.toyworld.evaluation.sight import SightFigures
 
-MODELS = Path(__file__).parents[1] / "toyworld" / "models"
 _SAVED = click.Path(path_type=Path, file_okay=False)
 
 
@@ -39,11 +38,13 @@ def evaluate(
 
     Takes about three minutes on one core. Hearing needs espeak-ng.
     """
+    from vta_stream.toyworld.corpus import HEARING, SIGHT
+
     figures: dict[str, Any] = {}
     if only != "sight":
-        figures["hearing"] = asdict(_hearing(hearing_folder or MODELS / "hearing", seed, sentences))
+        figures["hearing"] = asdict(_hearing(hearing_folder or HEARING, seed, sentences))
     if only != "hearing":
-        figures["sight"] = asdict(_sight(sight_folder or MODELS / "sight", seed, scenes))
+        figures["sight"] = asdict(_sight(sight_folder or SIGHT, seed, scenes))
     if as_json:
         click.echo(json.dumps(figures, indent=2))
     else:

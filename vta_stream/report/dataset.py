@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -66,6 +67,11 @@ class ShownDataset:
     def rejected(self) -> tuple[ShownClip, ...]:
         """The clips that a filter kept out."""
         return tuple(clip for clip in self.clips if not clip.accepted)
+
+    @property
+    def refused_by(self) -> Counter[str]:
+        """How many of the rejected clips each filter refused; a clip that two refused counts for both."""
+        return Counter(verdict.filter for clip in self.rejected for verdict in clip.refusals)
 
 
 def read_dataset(lake: DuckDBPyConnection) -> ShownDataset:

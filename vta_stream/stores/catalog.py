@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 TABLES_FOLDER = "tables"
 _MEMORY_LIMIT = "1GB"
+METADATA = "__ducklake_metadata_vta"
+"""The schema in which DuckLake shows the catalog's own tables."""
+DATA_PATH = f"SELECT value FROM {METADATA}.ducklake_metadata WHERE key = 'data_path'"
+"""Where the catalog says that the tables' files lie."""
 _BUSY_TIMEOUT_MS = 10_000
 _BUSY = ("database is locked", "conflict", "could not serialize", "deadlock detected")
 _UNREACHABLE = ("disk i/o error", "unable to open database file", "failed to commit", "failed to execute query")

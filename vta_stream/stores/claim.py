@@ -34,8 +34,9 @@ def claim(lake: Lake) -> None:
     if catalog.file and not catalog.bucket and not lake.data_path().startswith("s3://"):
         return
     ours = lake.identity()
+    home = catalog.bucket or catalog.dataset_dir
     place = catalog.bucket.url if catalog.bucket else str(catalog.dataset_dir)
-    found = _read(catalog.bucket or catalog.dataset_dir)
+    found = _read(home)
     if found == ours:
         return
     if found is not None:
@@ -50,13 +51,13 @@ def claim(lake: Lake) -> None:
             f"the catalog {catalog.uri} has its files in {lake.data_path()}, and {place} is not that place, nor a copy "
             f"of it ({MARK} is missing): mend store.s3.url or data_dir, or copy all files there first",
         )
-    for name in _files(catalog.bucket or catalog.dataset_dir):
+    for name in _files(home):
         raise TerminalError(
             "place_taken",
             f"{place} is to become a new dataset's place, but has files already ({name}): set store.s3.url (or "
             "data_dir) to an empty one",
         )
-    _write(catalog.bucket or catalog.dataset_dir, ours)
+    _write(home, ours)
 
 
 def _read(place: Bucket | Path) -> str | None:

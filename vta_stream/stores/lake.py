@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from vta_stream.failpoints import hit
-from vta_stream.stores.catalog import Catalog, connect, quoted
+from vta_stream.stores.catalog import DATA_PATH, METADATA, Catalog, connect, quoted
 from vta_stream.stores.files import sync_file, sync_folder
-
-_META = "__ducklake_metadata_vta"
 
 
 class Lake:
@@ -30,19 +28,19 @@ class Lake:
 
     def identity(self) -> str:
         """What tells this catalog from all others, from its making on."""
-        ((identity,),) = self.rows(f"SELECT schema_uuid::VARCHAR FROM {_META}.ducklake_schema WHERE schema_id = 0")
+        ((identity,),) = self.rows(f"SELECT schema_uuid::VARCHAR FROM {METADATA}.ducklake_schema WHERE schema_id = 0")
         return str(identity)
 
     def data_path(self) -> str:
         """Where the catalog says that the tables' files lie."""
-        ((path,),) = self.rows(f"SELECT value FROM {_META}.ducklake_metadata WHERE key = 'data_path'")
+        ((path,),) = self.rows(DATA_PATH)
         return str(path)
 
     def correct_data_path(self) -> None:
         """Readers take the path from the catalog, so a dataset that was moved has to say where it is now."""
         if self.data_path() != self.catalog.data_path:
             wanted = quoted(self.catalog.data_path)
-            self.execute(f"UPDATE {_META}.ducklake_metadata SET value = {wanted} WHERE key = 'data_path'")
+            self.execute(f"UPDATE {METADATA}.ducklake_metadata SET value = {wanted} WHERE key = 'data_path'")
 
     def close(self) -> None:
         """Close the connection."""

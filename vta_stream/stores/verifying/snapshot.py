@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vta_stream.stores.catalog import Catalog, quoted
+from vta_stream.stores.catalog import DATA_PATH, METADATA, Catalog, quoted
 from vta_stream.stores.reader import read_catalog
 from vta_stream.stores.shards import ShardRow
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _MEMORY_LIMIT = "1GB"
-_META = "__ducklake_metadata_vta"
 _ROWS_A_FETCH = 2000
 _SHARDS = """SELECT shard_path, layout, split, shard_index, state, sample_count, data_bytes,
 epoch(opened_at), epoch(sealed_at) FROM shards
@@ -106,12 +105,12 @@ class Snapshot:
 
     def version(self) -> int:
         """The number of the dataset's newest commit."""
-        ((number,),) = self.rows(f"SELECT max(snapshot_id) FROM {_META}.ducklake_snapshot")
+        ((number,),) = self.rows(f"SELECT max(snapshot_id) FROM {METADATA}.ducklake_snapshot")
         return int(number)
 
     def data_path(self) -> str:
         """Where the catalog says that the files of the tables lie."""
-        ((path,),) = self.rows(f"SELECT value FROM {_META}.ducklake_metadata WHERE key = 'data_path'")
+        ((path,),) = self.rows(DATA_PATH)
         return str(path)
 
     def shards(self) -> list[ShardRow]:
@@ -134,7 +133,7 @@ class Snapshot:
         so is their table's name "".
         """
         joins = (
-            f"JOIN {_META}.ducklake_table AS t USING (table_id) JOIN {_META}.ducklake_schema AS s "
+            f"JOIN {METADATA}.ducklake_table AS t USING (table_id) JOIN {METADATA}.ducklake_schema AS s "
             "ON s.schema_id = t.schema_id"
         )
         path = "CASE WHEN f.path_is_relative THEN s.path || t.path || f.path ELSE f.path END"
@@ -142,9 +141,9 @@ class Snapshot:
         for table in ("ducklake_data_file", "ducklake_delete_file"):
             yield from self.rows(
                 f"SELECT DISTINCT t.table_name, {path}, CASE WHEN {live} THEN f.file_size_bytes END "
-                f"FROM {_META}.{table} AS f {joins}"
+                f"FROM {METADATA}.{table} AS f {joins}"
             )
-        yield from self.rows(f"SELECT '', path, NULL FROM {_META}.ducklake_files_scheduled_for_deletion")
+        yield from self.rows(f"SELECT '', path, NULL FROM {METADATA}.ducklake_files_scheduled_for_deletion")
 
 
 @contextmanager

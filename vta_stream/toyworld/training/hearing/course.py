@@ -97,7 +97,7 @@ class _Pupil:
         self.steps = sum(lesson.steps for lesson in lessons)
         # The CTC head is for finding out what sounds are; that is known by then.
         self._sounds_until = self.steps - sum(lesson.steps for lesson in lessons if lesson.full)
-        self._own = [one for one in network.parameters() if one.requires_grad]
+        self._own = [one for _, one in _learnt(network)]
         self._masters = [one.detach().float().clone() for one in self._own]
         network.to(arithmetic(device))
         self._optimizer = torch.optim.AdamW(self._masters, lr=_LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
@@ -150,9 +150,8 @@ def weights(work: Path, seed: int) -> tuple[Hearing, Pieces, int]:
     pieces = find_pieces(work, seed)
     network = Hearing(pieces)
     state = torch.load(work / "checkpoint.pt", map_location="cpu")
-    own = [one for one in network.parameters() if one.requires_grad]
     with torch.no_grad():
-        for one, saved in zip(own, state["masters"], strict=True):
+        for (_, one), saved in zip(_learnt(network), state["masters"], strict=True):
             one.copy_(saved)
     return network, pieces, int(state["step"])
 
