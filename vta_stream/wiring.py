@@ -110,12 +110,14 @@ class Pipeline:
     def _download(self) -> AnyStage:
         from vta_stream.children import ChildPool
         from vta_stream.media.probe import Prober
+        from vta_stream.sources.egress import Egress, egress_file
         from vta_stream.sources.file import FileSource
         from vta_stream.sources.ytdlp import YtDlpSource
         from vta_stream.stages.download import DownloadStage
 
         settings = self.settings.download
-        web = YtDlpSource(settings)
+        egress = Egress(settings.requests_per_hour, egress_file(self.settings.state_dir, settings.proxy))
+        web = YtDlpSource(settings, egress)
         sources: dict[Source, VideoSource] = {"youtube": web, "url": web, "file": FileSource(settings)}
         return DownloadStage(self.media_store, sources, Prober(ChildPool("probe", settings.concurrency)), settings)
 

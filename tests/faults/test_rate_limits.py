@@ -71,7 +71,7 @@ class Prober:
 async def downloading(folder: Path, site: Site) -> AsyncIterator[tuple[Shell, Bench]]:
     """A download agent whose retries come back, and that would bury a message at its second attempt."""
     settings = DownloadSettings(url_hosts=(HOST,), youtube=False)
-    source = YtDlpSource(settings, Egress(1e9))
+    source = YtDlpSource(settings, Egress(1e9, folder / "egress.json"))
     source._children = site  # type: ignore[assignment]
     store = LocalMediaStore(folder / "media", MediaStoreSettings(min_free_bytes=0))
     bench = Bench(folder)

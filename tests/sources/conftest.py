@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from vta_stream.settings.work import DownloadSettings
+from vta_stream.sources.egress import Egress
 from vta_stream.sources.ytdlp import YtDlpSource
 from vta_stream.toyworld.server import ToyServer
 
@@ -51,12 +52,14 @@ def loopback_settings(**changes: Any) -> DownloadSettings:
 
 
 @pytest.fixture
-async def make_source() -> AsyncIterator[SourceMaker]:
+async def make_source(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SourceMaker]:
     """Makes sources by `DownloadSettings` fields, and closes them."""
     made: list[YtDlpSource] = []
 
     def make(**changes: Any) -> YtDlpSource:
-        made.append(YtDlpSource(loopback_settings(**changes), socket_timeout_s=2))
+        settings = loopback_settings(**changes)
+        egress = Egress(settings.requests_per_hour, tmp_path_factory.mktemp("egress") / "machine.json")
+        made.append(YtDlpSource(settings, egress, socket_timeout_s=2))
         return made[-1]
 
     yield make

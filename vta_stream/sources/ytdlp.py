@@ -38,11 +38,9 @@ class YtDlpSource:
     server may be silent.
     """
 
-    def __init__(
-        self, settings: DownloadSettings, egress: Egress | None = None, *, socket_timeout_s: float = 20.0
-    ) -> None:
+    def __init__(self, settings: DownloadSettings, egress: Egress, *, socket_timeout_s: float = 20.0) -> None:
         self._settings = settings
-        self._egress = egress or Egress(settings.requests_per_hour)
+        self._egress = egress
         self._socket_timeout_s = socket_timeout_s
         # One task a child: the network guard cannot be taken off a process.
         self._children = ChildPool("download", settings.concurrency, tasks_max=1)
@@ -65,10 +63,12 @@ class YtDlpSource:
         await self._egress.take(host)
         job = Job(url, request.source, folder, self._settings, javascript_runtime(), self._socket_timeout_s)
         try:
-            return await self._children.run(fetch, job, deadline_s=self._settings.timeout_s)
+            fetched = await self._children.run(fetch, job, deadline_s=self._settings.timeout_s)
         except DeferError as error:
-            self._egress.pause(error.scope, host, error.after_s)
+            await self._egress.pause(error.scope, host, error.after_s)
             raise
+        await self._egress.worked()
+        return fetched
 
     async def close(self) -> None:
         """Kill the downloads that run."""
