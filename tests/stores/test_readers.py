@@ -17,6 +17,7 @@ POLL = """
 import json, sys, duckdb
 statement, *extensions = sys.argv[1:]
 connection = duckdb.connect()
+connection.execute("SET enable_progress_bar = false")  # it would come between our lines
 for file in extensions:
     connection.execute(f"LOAD '{file}'")
 connection.execute(statement)
@@ -36,15 +37,17 @@ def test_a_plain_duckdb_process_polls_during_commits(tmp_path: Path) -> None:
     lake.open()
     chosen = settings(tmp_path)
     extensions = [str(extension_file(name)) for name in ("sqlite_scanner", "ducklake")]
-    reader = subprocess.Popen(
-        [sys.executable, "-c", POLL, attach_statement(chosen), *extensions], stdout=subprocess.PIPE, text=True
-    )
-    assert reader.stdout is not None
-    assert reader.stdout.readline() == "attached\n"
-    for index in range(12):
-        lake.commit(logs.deliver(embedded(tmp_path, "vid", index, 12)))
-    seen = json.loads(reader.stdout.readline())
-    assert reader.wait() == 0
+    line = [sys.executable, "-c", POLL, attach_statement(chosen), *extensions]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as reader:
+        try:
+            assert reader.stdout is not None
+            assert reader.stdout.readline() == "attached\n"
+            for index in range(12):
+                lake.commit(logs.deliver(embedded(tmp_path, "vid", index, 12)))
+            seen = json.loads(reader.stdout.readline())
+            assert reader.wait() == 0
+        finally:
+            reader.kill()
     assert seen == sorted(seen)
     assert seen[-1] == 12
     assert len(set(seen)) > 2, "it saw the dataset grow"

@@ -20,6 +20,14 @@ METADATA = "__ducklake_metadata_vta"
 """The schema in which DuckLake shows the catalog's own tables."""
 DATA_PATH = f"SELECT value FROM {METADATA}.ducklake_metadata WHERE key = 'data_path'"
 """Where the catalog says that the tables' files lie."""
+_ONE_STATE = "SET GLOBAL sqlite_disable_multithreaded_scans = true"
+"""Makes a reader's transaction see one state of an SQLite catalog.
+
+Without it, and with more than one thread, DuckDB's SQLite scanner reads each table over a new connection: in a later
+state than the transaction's, but only up to the last row that the transaction saw. A merge deletes the old files' rows
+and puts those of the new ones behind the last, so a reader finds neither. GLOBAL, for DuckLake asks over a connection
+of its own.
+"""
 _BUSY_TIMEOUT_MS = 10_000
 _BUSY = ("database is locked", "conflict", "could not serialize", "deadlock detected")
 _UNREACHABLE = ("disk i/o error", "unable to open database file", "failed to commit", "failed to execute query")
@@ -77,10 +85,13 @@ class Catalog:
     def attach_statement(self) -> str:
         """The SQL that attaches it as `vta`, read-only: what any DuckDB process may type.
 
-        For a bucket it is two statements, the first with the names of the keys in the keys' places.
+        It may be several statements: for a bucket the first has the names of the keys in the keys' places, and for
+        SQLite the last makes the process see one state of the catalog at a time.
         """
         secret = f"{self.bucket.secret_statement(NO_KEYS)}; " if self.bucket else ""
-        return f"{secret}ATTACH {quoted(self.uri)} AS vta (READ_ONLY)"
+        # Behind ATTACH, which loads the extension that knows the setting.
+        one_state = f"; {_ONE_STATE}" if self.file else ""
+        return f"{secret}ATTACH {quoted(self.uri)} AS vta (READ_ONLY){one_state}"
 
     def attach(self, connection: DuckDBPyConnection, *, read_only: bool) -> None:
         """Attach it as `vta`, the connection's default database."""
@@ -95,6 +106,8 @@ class Catalog:
         if self.file and not read_only:
             # Without the write-ahead log readers and the writer lock each other out.
             options += ["META_JOURNAL_MODE 'WAL'", f"META_BUSY_TIMEOUT {_BUSY_TIMEOUT_MS}"]
+        if self.file and read_only:
+            connection.execute(_ONE_STATE)
         connection.execute(f"ATTACH {quoted(uri)} AS vta ({', '.join(options)})")
         connection.execute("USE vta")
 

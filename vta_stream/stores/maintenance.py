@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vta_stream.failpoints import hit
 from vta_stream.settings.work import StoreSettings
+from vta_stream.stores.catalog import METADATA
 
 if TYPE_CHECKING:
     from vta_stream.stores.lake import Lake
@@ -34,9 +35,25 @@ def tidy(
     with lake.transaction():
         lake.execute("CALL ducklake_merge_adjacent_files('vta')")
     hit("store.tidying")
-    for call, seconds in (
-        ("ducklake_expire_snapshots", settings.keep_snapshots_days * 86400),
-        ("ducklake_cleanup_old_files", unused_kept_s),
-        ("ducklake_delete_orphaned_files", orphans_kept_s),
+    for call, times, seconds in (
+        ("ducklake_expire_snapshots", "ducklake_snapshot.snapshot_time", settings.keep_snapshots_days * 86400),
+        ("ducklake_cleanup_old_files", "ducklake_files_scheduled_for_deletion.schedule_start", unused_kept_s),
+        ("ducklake_delete_orphaned_files", None, orphans_kept_s),
     ):
+        if times and lake.catalog.file:
+            _make_comparable(lake, *times.split("."))
         lake.execute(f"CALL {call}('vta', older_than => now() - to_seconds({seconds:.3f}))")
+
+
+def _make_comparable(lake: Lake, table: str, column: str) -> None:
+    """Write the times in a table of an SQLite catalog as DuckLake compares them; they stay the same times.
+
+    SQLite keeps them as text, and DuckLake compares texts when it looks for what is old: one of its own, such as
+    `2026-11-26 03:00:00+01`, with a limit such as `2026-11-26T01:30:00+00`. A space is less than a T, so all of the
+    limit's day was old at once, and files were removed that readers were about to open.
+    """
+    lake.execute(
+        f"UPDATE {METADATA}.{table} "
+        f"SET {column} = strftime({column}::TIMESTAMPTZ AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%f+00') "
+        f"WHERE {column} NOT LIKE '%T%+00'"
+    )
