@@ -77,16 +77,6 @@ def test_what_could_not_be_checked_is_neither_clean_nor_a_finding(tmp_path: Path
     assert verify(tmp_path, "--drop-lost").exit_code == 2
 
 
-def test_what_lies_in_a_bucket_is_not_called_lost(tmp_path: Path) -> None:
-    copied(tmp_path)
-    file = tmp_path / "settings.yaml"
-    file.write_text("store: {s3: {url: 's3://bucket/set'}}")
-    for options in ((), ("--repair",)):
-        result = CliRunner().invoke(main, ["-s", str(file), "-d", str(tmp_path), "verify", *options])
-        assert result.exit_code == 2
-        assert "s3://bucket/set, and only files in a folder can be verified" in result.stderr
-
-
 def test_a_repair_beside_a_worker_is_refused(tmp_path: Path) -> None:
     copied(tmp_path)
     lake = dataset(tmp_path)

@@ -36,13 +36,15 @@ class NotChecked(click.ClickException):
 def command(ctx: click.Context, dataset: Path | None, mend: bool, drop_lost: bool, as_json: bool) -> None:
     """Check a whole dataset, every row and every byte: is all there once, and nothing else?
 
-    DATASET is the folder that holds `tables` and `shards`; without it, the settings' dataset. Only reads, also while
-    a worker writes: then one commit's state is checked. One line a finding: its kind, its place, what it means, and
-    what mends it. The exit code is 0 for a clean dataset, 1 with findings, 2 if it could not be checked.
+    DATASET is the dataset's folder on this machine; without it, the settings' dataset. Where its catalog and files
+    are, if not in that folder (store.catalog, store.s3), the settings say. Only reads, also while a worker writes: then
+    one commit's state is checked. One line a finding: its kind, its place, what it means, and what mends it. The exit
+    code is 0 for a clean dataset, 1 with findings, 2 if it could not be checked.
 
     --repair cuts torn ends, finishes shards, counts and lists anew, writes shards anew without what no row names,
-    and moves files that nobody knows to DATASET/quarantine; it deletes no file. What is lost stays lost: the
-    commands that bring it back are printed, and work after --repair --drop-lost.
+    and moves files that nobody knows to quarantine/, in the folder or the bucket; it deletes no file. In a bucket no
+    object can be changed, so a shard that has to be is written anew. What is lost stays lost: the commands that bring
+    it back are printed, and work after --repair --drop-lost.
     """
     import duckdb
 
@@ -84,6 +86,8 @@ def _progress(*, shown: bool) -> Iterator[Callable[[int, int], None]]:
 def _tell(report: Report, repaired: Repaired | None) -> None:
     for line in repaired.done if repaired else ():
         click.echo(printable(f"mended: {line}"))
+    for line in repaired.left if repaired else ():
+        click.echo(printable(f"not mended: {line}"))
     for finding in report.findings:
         click.echo(printable(str(finding)))
     for kind, count in report.more.items():
@@ -112,6 +116,7 @@ def _plain(folder: Path, report: Report, repaired: Repaired | None) -> dict[str,
         "notes": report.notes,
         "checked": {name: report.checked[name] for name in ("rows", "samples", "shards", "bytes")},
         "mended": list(repaired.done) if repaired else [],
+        "not_mended": list(repaired.left) if repaired else [],
         "submit": list(repaired.submit) if repaired else report.submit,
     }
 

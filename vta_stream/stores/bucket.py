@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _PART_BYTES = 8 * 1024 * 1024
 _PARTS_AT_A_TIME = 4
+COPY_BYTES_MAX = 5 * 1024**3
+"""A longer object S3 does not copy in one request."""
 _RETRY_TIMEOUT = timedelta(seconds=20)
 """Beyond this the store's own waiting in place takes over, which can be seen and stopped."""
 _REQUEST_TIMEOUT = timedelta(seconds=60)
@@ -189,6 +191,31 @@ class Bucket:
                 return bytes(obstore.get(self._store, key).bytes())
             except FileNotFoundError:
                 return None
+
+    def size_bytes(self, key: str) -> int | None:
+        """How long an object is; None if there is none."""
+        import obstore
+
+        with self._errors():
+            try:
+                return int(obstore.head(self._store, key)["size"])
+            except FileNotFoundError:
+                return None
+
+    def get_range(self, key: str, start_bytes: int, end_bytes: int) -> bytes:
+        """A stretch of an object, which has to begin within it and may not be empty."""
+        import obstore
+
+        with self._errors():
+            return bytes(obstore.get_range(self._store, key, start=start_bytes, end=end_bytes))
+
+    def move(self, key: str, target: str) -> None:
+        """Give an object of at most COPY_BYTES_MAX another name, over what is there: the server copies it."""
+        import obstore
+
+        with self._errors():
+            obstore.copy(self._store, key, target)
+            obstore.delete(self._store, [key])
 
     def objects(self, prefix: str) -> Iterator[tuple[str, int]]:
         """(key, bytes) of the objects below the folder `prefix` ("" for all)."""

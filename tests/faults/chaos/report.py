@@ -25,10 +25,7 @@ def rows(outcome: Outcome) -> list[tuple[str, str]]:
         ("messages published", f"{outcome.published} ({outcome.distinct} different IDs)"),
         ("videos / clips / samples in the dataset", f"{judgement.videos} / {judgement.clips} / {judgement.samples}"),
         ("shards, all read by webdataset", str(outcome.shards)),
-        (
-            "findings of verify",
-            "not asked: it reads folders" if outcome.findings is None else str(len(outcome.findings)),
-        ),
+        ("findings of verify", str(len(outcome.findings))),
         ("dead letters", f"{judgement.letters} ({judgement.repeated_letters} of inputs that had been sent twice)"),
         ("lost", str(judgement.count("lost"))),
         ("twice", str(judgement.count("twice"))),

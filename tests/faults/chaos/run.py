@@ -62,8 +62,8 @@ class Outcome:
     measured: Measured = field(default_factory=Measured)
     judgement: Judgement = field(default_factory=Judgement)
     shards: int = 0
-    findings: list[str] | None = None
-    """Of `vta-stream verify`; None where it was not asked."""
+    findings: list[str] = field(default_factory=list)
+    """Of `vta-stream verify`."""
     log_bytes: int = 0
     tracebacks: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
@@ -171,9 +171,8 @@ class Run:
         observed = observe(self.place)
         outcome.judgement = judge(publisher.published, publisher.garbage, pipeline_version(settings), observed)
         outcome.shards = len(sealed(self.place))
-        if not self.place.elsewhere:
-            outcome.findings = [str(finding) for finding in verify(settings.dataset_dir, settings.store)]
-            outcome.problems += [f"verify: {finding}" for finding in outcome.findings]
+        outcome.findings = [str(finding) for finding in verify(settings.dataset_dir, settings.store)]
+        outcome.problems += [f"verify: {finding}" for finding in outcome.findings]
         logs = sorted(self.place.logs.glob("*.log"))
         outcome.log_bytes = sum(log.stat().st_size for log in logs)
         if outcome.log_bytes > LOG_BYTES_MAX:

@@ -10,8 +10,8 @@ from tests.stores.verifying.damages import FILES, Damage
 from tests.stores.verifying.row_damages import ROWS
 from vta_stream.stores.verifying import KINDS, Report, check, repair
 
-ELSEWHERE = {"table_file_missing", "table_file_damaged", "moved"}
-"""Kinds that are in test_tables_files.py."""
+ELSEWHERE = {"table_file_missing", "table_file_damaged", "moved", "mark_missing"}
+"""Kinds that are in test_table_files.py and test_bucket.py."""
 
 
 def kinds(report: Report) -> set[str]:

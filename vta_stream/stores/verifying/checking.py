@@ -11,11 +11,14 @@ from vta_stream.settings.work import StoreSettings
 from vta_stream.stores.catalog import TABLES_FOLDER, Catalog
 from vta_stream.stores.reader import DatasetError
 from vta_stream.stores.shards import ShardRow
+from vta_stream.stores.verifying.at_work import writer_at_work
 from vta_stream.stores.verifying.findings import KINDS, Finding, Report
+from vta_stream.stores.verifying.homes import FolderHome, Home, home_of
 from vta_stream.stores.verifying.leftovers import check_leftovers, check_splits
+from vta_stream.stores.verifying.marks import check_mark
 from vta_stream.stores.verifying.resubmitting import submit_lines
 from vta_stream.stores.verifying.shard_bytes import check_shards
-from vta_stream.stores.verifying.snapshot import Placed, Snapshot, open_snapshot, writer_at_work
+from vta_stream.stores.verifying.snapshot import Placed, Snapshot, open_snapshot
 from vta_stream.stores.verifying.table_files import UnreadableTable, check_table_files, copy_tables
 from vta_stream.stores.verifying.tables import check_tables
 
@@ -41,25 +44,27 @@ def check(
 
     A writer may be at work: then one snapshot is checked, open shards up to their committed bytes, and what only
     means something at rest (files that no row names, unfinished ends) is left out, with a note. `store` says where the
-    catalog is; None: in the folder. `lock_is_ours`: the caller holds the writer's lock, so nobody else writes.
-    DatasetError if there is no dataset that could be checked.
+    catalog is, and the files; None: in the folder. `lock_is_ours`: the caller holds the writer's lock, so nobody else
+    writes. DatasetError if there is no dataset that could be checked; TransientError if a bucket does not answer.
     """
-    dataset_dir = dataset_dir.resolve()
+    catalog = catalog_of(dataset_dir, store)
+    home = home_of(catalog)
     report = Report()
-    at_work = not lock_is_ours and writer_at_work(dataset_dir)
-    with open_snapshot(catalog_of(dataset_dir, store)) as snapshot:
+    at_work = not lock_is_ours and writer_at_work(catalog)
+    with open_snapshot(catalog) as snapshot:
+        _add(report, check_mark(snapshot, home))
         unreadable: set[str] = set()
-        version, shards, placed = _check_catalog(snapshot, report, unreadable)
+        version, shards, placed = _check_catalog(snapshot, home, report, unreadable)
         report.checked["shards"] = len(shards or ())
         if placed and shards is not None:
             with _counted(report, sum(row.data_bytes for row in shards), progress) as advance:
-                _add(report, check_shards(dataset_dir, shards, _counting(snapshot.samples(), report), advance))
+                _add(report, check_shards(home, shards, _counting(snapshot.samples(), report), advance))
         if shards is not None:
             named = set() if "samples" in unreadable else snapshot.named_shards()
-            _add(report, check_leftovers(dataset_dir, shards, named))
-            _add(report, check_splits(dataset_dir, shards))
+            _add(report, check_leftovers(home, FolderHome(catalog.dataset_dir), shards, named))
+            _add(report, check_splits(home, shards))
         if not lock_is_ours:
-            at_work = at_work or writer_at_work(dataset_dir) or snapshot.version() != version
+            at_work = at_work or writer_at_work(catalog) or snapshot.version() != version
         lost = {video_id for finding in report.findings for video_id in finding.videos}
         report.submit = [] if "videos" in unreadable else submit_lines(snapshot, lost)
     if at_work:
@@ -72,32 +77,33 @@ def check(
 
 
 def catalog_of(dataset_dir: Path, store: StoreSettings | None) -> Catalog:
-    """Where the catalog is; DatasetError for settings that make no sense, and for files in a bucket."""
+    """Where the catalog and the files are; DatasetError for settings that make no sense."""
     try:
-        catalog = Catalog.of(dataset_dir, store or StoreSettings())
+        return Catalog.of(dataset_dir, store or StoreSettings())
     except StageError as error:
         raise DatasetError(str(error)) from error
-    if catalog.bucket:
-        raise DatasetError(
-            f"the files of this dataset are in {catalog.bucket.url}, and only files in a folder can be verified: "
-            "nothing was looked at"
-        )
-    return catalog
 
 
-def _check_catalog(snapshot: Snapshot, report: Report, unreadable: set[str]) -> tuple[int, list[ShardRow] | None, bool]:
+def _check_catalog(
+    snapshot: Snapshot, home: Home, report: Report, unreadable: set[str]
+) -> tuple[int, list[ShardRow] | None, bool]:
     """All that is to be asked of one state of the catalog.
 
-    Returns its commit, the shards if they can be read, and whether it is known what lies in them.
+    Returns its commit, the shards if they can be read, and whether it is known what lies in them. A table is called
+    damaged when it could not be read twice, and its place answered in between: a network has its moments.
     """
     damaged: list[Finding] = []
+    suspects: set[str] = set()
     while True:
         try:
             with snapshot.one_state():
                 version = snapshot.version()
-                files = list(check_table_files(snapshot, unreadable))
+                files = list(check_table_files(snapshot, home, unreadable))
                 report.checked["rows"] = copy_tables(snapshot, unreadable)
         except UnreadableTable as error:
+            if error.table not in suspects:
+                suspects.add(error.table)
+                continue
             unreadable.add(error.table)
             damaged.append(Finding("table_file_damaged", f"{TABLES_FOLDER}/main/{error.table}", str(error)))
         else:

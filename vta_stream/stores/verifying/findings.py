@@ -34,6 +34,10 @@ KINDS: dict[str, Kind] = {
     "table_file_missing": Kind("the catalog names a table's file that is not there", "none", _COPY),
     "table_file_damaged": Kind("a table's file cannot be read, or is not as long as the catalog says", "none", _COPY),
     "unknown_table_file": Kind("a file among the tables that the catalog does not know", "repair", _ASIDE, True),
+    "mark_missing": Kind(
+        "the mark is gone by which a writer knows the place of its files: none starts there", "none", "bring the file "
+        "back, or write it with just that content if this is the right place",
+    ),
     "moved": Kind("the catalog says that its tables lie elsewhere: readers look there", "repair", "it is told"),
     "row_twice": Kind("several rows with one key", "repair", "one of them is kept"),
     "row_without_clip": Kind("a row of a clip that the table clips does not have", "repair", "the row is removed"),
@@ -66,10 +70,11 @@ KINDS: dict[str, Kind] = {
                               "made anew"),
     "shard_unsealed": Kind("a sealed shard still has its temporary name", "repair", "it is sealed", True),
     "shard_renamed": Kind(
-        "an open shard has its final name: trainers see what is not committed", "repair", "it is opened again, and a "
-        "copy kept in quarantine/", True,
+        "an open shard has its final name: trainers see what is not committed", "repair", "it is opened again (in a "
+        "bucket: sealed), and a copy kept in quarantine/", True,
     ),
-    "shard_end": Kind("a sealed shard does not end where it should", "repair", "it is cut and ended there"),
+    "shard_end": Kind("a sealed shard does not end where it should", "repair", "it is cut and ended there "
+                      "(in a bucket: written anew)"),
     "shard_tail": Kind("an open shard has bytes that were never committed", "repair", "they are cut off", True),
     "shard_count": Kind("a shard's row does not count what is in it", "repair", "it is counted anew"),
     "unnamed_bytes": Kind(

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from vta_stream.settings.work import MediaStoreSettings
 from vta_stream.stores.catalog import quoted_list
 from vta_stream.stores.media_store import LocalMediaStore
-from vta_stream.stores.rows import moment, shard_row
-from vta_stream.stores.shards import ShardRow
+from vta_stream.stores.rows import Row, moment, shard_row
+from vta_stream.stores.shards import SHARDS_FOLDER, ShardRow
 from vta_stream.stores.verifying.bench import Bench
 from vta_stream.stores.verifying.findings import Finding
 from vta_stream.stores.verifying.tables import KEYS
 from vta_stream.stores.video_rows import update_videos
 
+_SHARD_PATH = re.compile(rf"{SHARDS_FOLDER}/([a-z-]+)/([a-z]+)/shard-(\d+)(?:-\d+)?\.tar")
+"""Layout, split and number; in a bucket the writer's number comes behind it."""
 _ORDER = {"videos": "updated_at DESC", "offsets": "next_offset"}
 """Of several rows with one key the first of this order is kept: the newest word on a video; the offset from which
 more is read again, since nothing is added twice. Of all others the one that was written first."""
@@ -48,7 +51,7 @@ def judge_again(bench: Bench, findings: Sequence[Finding]) -> None:
     """`video_misjudged`: as the writer would. A row that says nothing (not segmented, not failed) goes."""
     named = [finding.place.partition(" ")[2] for finding in findings]
     nowhere = LocalMediaStore(bench.dataset_dir / "no-media", MediaStoreSettings())
-    with bench.lake.transaction():
+    with bench.transaction():
         empty = "pipeline_version IS NULL AND status IS DISTINCT FROM 'failed'"
         for (video_id,) in bench.lake.rows(f"SELECT video_id FROM videos WHERE {empty}"):
             bench.done.append(f"videos {video_id}: its row said nothing and is removed")
@@ -61,7 +64,7 @@ def judge_again(bench: Bench, findings: Sequence[Finding]) -> None:
 def count_again(bench: Bench, findings: Sequence[Finding]) -> None:
     """`shard_count`: what the rows of samples say is right, since the bytes agreed with them."""
     counted = _counted(bench, [finding.place for finding in findings])
-    with bench.lake.transaction():
+    with bench.transaction():
         for path, (sample_count, data_bytes) in counted.items():
             bench.lake.execute(
                 f"UPDATE shards SET sample_count = {sample_count}, data_bytes = {data_bytes} "
@@ -72,14 +75,17 @@ def count_again(bench: Bench, findings: Sequence[Finding]) -> None:
 
 def make_shard_rows(bench: Bench, findings: Sequence[Finding]) -> None:
     """`shard_row_missing`: as sealed, so that the next round finishes the file if it is not."""
-    rows = []
+    rows: list[Row] = []
     for path, (sample_count, data_bytes) in _counted(bench, [finding.place for finding in findings]).items():
-        _, layout, split, name = path.split("/")
-        index = int(name.removeprefix("shard-").removesuffix(".tar"))
+        named = _SHARD_PATH.fullmatch(path)
+        if named is None:
+            bench.left.append(f"{path}: no row was made, because a shard is not called so")
+            continue
+        layout, split, index = named[1], named[2], int(named[3])
         times = (bench.now_s, bench.now_s)
         rows.append(shard_row(ShardRow(path, layout, split, index, "sealed", sample_count, data_bytes, *times)))
         bench.done.append(f"{path}: its row is there again")
-    with bench.lake.transaction():
+    with bench.transaction():
         bench.lake.insert("shards", rows)
 
 
@@ -105,7 +111,7 @@ def drop_lost(bench: Bench, findings: Sequence[Finding]) -> None:
         _delete(bench, table, f"clip_id IN ({clips})")
     _delete(bench, "videos", f"video_id IN ({lost_rows})")
     _delete(bench, "shards", "shard_path NOT IN (SELECT shard_path FROM samples)")
-    with bench.lake.transaction():
+    with bench.transaction():
         bench.lake.execute(
             f"UPDATE videos SET status = 'processing', updated_at = '{moment(bench.now_s)}' "
             f"WHERE video_id IN ({videos}) AND status = 'done'"
@@ -113,7 +119,7 @@ def drop_lost(bench: Bench, findings: Sequence[Finding]) -> None:
 
 
 def _delete(bench: Bench, table: str, condition: str) -> None:
-    with bench.lake.transaction():
+    with bench.transaction():
         ((count,),) = bench.lake.rows(f"SELECT count(*) FROM {table} WHERE {condition}")
         if count:
             bench.lake.execute(f"DELETE FROM {table} WHERE {condition}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import groupby
-from pathlib import Path
 from typing import BinaryIO
 
 from vta_stream.stores.shards import END, ShardRow
 from vta_stream.stores.verifying.findings import Finding
+from vta_stream.stores.verifying.homes import Home
 from vta_stream.stores.verifying.sample_bytes import check_sample, read_members
 from vta_stream.stores.verifying.snapshot import Placed
 from vta_stream.stores.verifying.tables import video_of
@@ -20,47 +20,56 @@ PART = ".part"
 _NAMED_BYTES_MAX = 64 * 1024 * 1024
 
 
-def shard_file(dataset_dir: Path, row: ShardRow) -> Path | None:
-    """The file of a shard, under whichever name; None if it is not there."""
-    final = dataset_dir / row.shard_path
-    part = final.with_name(final.name + PART)
+def open_shard(home: Home, row: ShardRow) -> tuple[str, BinaryIO] | None:
+    """The file of a shard and its name, whichever it has; None if it is not there."""
+    final, part = row.shard_path, row.shard_path + PART
     first, second = (final, part) if row.state == "sealed" else (part, final)
     # Another process may rename it between the two looks, so the first name is looked at twice.
-    return next((path for path in (first, second, first) if path.is_file()), None)
+    for name in (first, second, first):
+        try:
+            return name, home.open(name)
+        except FileNotFoundError:
+            continue
+    return None
 
 
 def check_shards(
-    dataset_dir: Path, shards: Iterable[ShardRow], samples: Iterable[Placed], progress: Progress
+    home: Home, shards: Iterable[ShardRow], samples: Iterable[Placed], progress: Progress
 ) -> Iterator[Finding]:
     """What is wrong with the shards' files. `samples` come by shard and offset; one sample is in memory at a time."""
     rows = {row.shard_path: row for row in shards}
     for path, placed in groupby(samples, lambda sample: sample.shard_path):
         row = rows.pop(path, None)
         if row is not None:  # else it is a finding of the tables
-            yield from _check_shard(dataset_dir, row, placed, progress)
+            yield from _check_shard(home, row, placed, progress)
     for row in rows.values():
-        yield from _check_shard(dataset_dir, row, (), progress)
+        yield from _check_shard(home, row, (), progress)
 
 
-def _check_shard(dataset_dir: Path, row: ShardRow, samples: Iterable[Placed], progress: Progress) -> Iterator[Finding]:
-    path = shard_file(dataset_dir, row)
-    if path is None:
+def _check_shard(home: Home, row: ShardRow, samples: Iterable[Placed], progress: Progress) -> Iterator[Finding]:
+    opened = open_shard(home, row)
+    if opened is None:
         lost = list(samples)
         yield _lost("shard_missing", row.shard_path, f"{len(lost)} samples are in it", lost)
         return
-    with path.open("rb") as file:
+    name, file = opened
+    with file:
         size_bytes = file.seek(0, 2)
         if size_bytes < row.data_bytes:
             lost = [sample for sample in samples if sample.offset_bytes + sample.size_bytes > size_bytes]
             text = f"{size_bytes} bytes, and {row.data_bytes} are committed; {len(lost)} samples are cut off"
             yield _lost("shard_short" if lost else "shard_count", row.shard_path, text, lost)
             return
-        data_bytes = yield from _check_content(file, row, samples, progress)
-        yield from _check_end(file, path, row, data_bytes)
+        data_bytes = yield from _check_content(file, size_bytes, row, samples, progress)
+        behind_bytes = size_bytes - data_bytes
+        if row.state == "open" and home.sink.keeps_open:
+            yield from _check_open(name, row, behind_bytes)
+        else:
+            yield from _check_end(file, name, row, behind_bytes)
 
 
 def _check_content(
-    file: BinaryIO, row: ShardRow, samples: Iterable[Placed], progress: Progress
+    file: BinaryIO, size_bytes: int, row: ShardRow, samples: Iterable[Placed], progress: Progress
 ) -> Generator[Finding, None, int]:
     """Returns where the samples end."""
     reached_bytes = sample_count = 0
@@ -68,7 +77,7 @@ def _check_content(
         sample_count += 1
         if sample.offset_bytes > reached_bytes:
             yield _unnamed(file, row, reached_bytes, sample.offset_bytes)
-        fault = _fault(file, sample)
+        fault = _fault(file, size_bytes, sample)
         if fault is not None:
             yield _lost("sample_damaged", f"{row.shard_path} {sample.clip_id}", fault, [sample])
         reached_bytes = max(reached_bytes, sample.offset_bytes + sample.size_bytes)
@@ -84,8 +93,7 @@ def _check_content(
     return max(reached_bytes, row.data_bytes)
 
 
-def _fault(file: BinaryIO, sample: Placed) -> str | None:
-    size_bytes = file.seek(0, 2)
+def _fault(file: BinaryIO, size_bytes: int, sample: Placed) -> str | None:
     if sample.offset_bytes < 0 or not 0 < sample.size_bytes <= size_bytes - sample.offset_bytes:
         return f"{sample.size_bytes} bytes from {sample.offset_bytes} on are not in a file of {size_bytes}"
     file.seek(sample.offset_bytes)
@@ -107,21 +115,26 @@ def _unnamed(file: BinaryIO, row: ShardRow, start_bytes: int, end_bytes: int) ->
     return Finding("unnamed_bytes", row.shard_path, text)
 
 
-def _check_end(file: BinaryIO, path: Path, row: ShardRow, data_bytes: int) -> Iterator[Finding]:
-    size_bytes = file.seek(0, 2)
+def _check_open(name: str, row: ShardRow, behind_bytes: int) -> Iterator[Finding]:
+    """The end of a shard that a writer goes on with."""
+    if not name.endswith(PART):
+        yield Finding("shard_renamed", row.shard_path, f"{behind_bytes} bytes behind its samples")
+    elif behind_bytes > 0:
+        yield Finding("shard_tail", name, f"{behind_bytes} bytes")
+
+
+def _check_end(file: BinaryIO, name: str, row: ShardRow, behind_bytes: int) -> Iterator[Finding]:
+    """The end of a shard that is finished, or, in a bucket, that nobody will ever finish."""
+    if name.endswith(PART):
+        yield Finding("shard_unsealed", name, f"{row.sample_count} samples, and its row calls it {row.state}")
+        return
     if row.state == "open":
-        if not path.name.endswith(PART):
-            yield Finding("shard_renamed", row.shard_path, f"{size_bytes - data_bytes} bytes behind its samples")
-        elif size_bytes > data_bytes:
-            yield Finding("shard_tail", row.shard_path + PART, f"{size_bytes - data_bytes} bytes")
+        yield Finding("shard_renamed", name, "its row calls it open, and no writer goes on with one in a bucket")
         return
-    if path.name.endswith(PART):
-        yield Finding("shard_unsealed", row.shard_path + PART, f"{row.sample_count} samples")
-        return
-    file.seek(data_bytes)
-    if size_bytes != data_bytes + len(END) or file.read(len(END)) != END:
-        text = f"{size_bytes - data_bytes} bytes behind its samples; {len(END)} empty ones are tar's end"
-        yield Finding("shard_end", row.shard_path, text)
+    file.seek(-behind_bytes, 2)
+    if behind_bytes != len(END) or file.read(len(END)) != END:
+        text = f"{behind_bytes} bytes behind its samples; {len(END)} empty ones are tar's end"
+        yield Finding("shard_end", name, text)
 
 
 def _lost(kind: str, place: str, detail: str, samples: Iterable[Placed]) -> Finding:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vta_stream.stores.catalog import DATA_PATH, METADATA, Catalog, quoted
@@ -108,6 +105,11 @@ class Snapshot:
         ((number,),) = self.rows(f"SELECT max(snapshot_id) FROM {METADATA}.ducklake_snapshot")
         return int(number)
 
+    def identity(self) -> str:
+        """What tells this catalog from all others, from its making on."""
+        ((identity,),) = self.rows(f"SELECT schema_uuid::VARCHAR FROM {METADATA}.ducklake_schema WHERE schema_id = 0")
+        return str(identity)
+
     def data_path(self) -> str:
         """Where the catalog says that the files of the tables lie."""
         ((path,),) = self.rows(DATA_PATH)
@@ -165,31 +167,3 @@ def open_snapshot(place: Catalog) -> Iterator[Snapshot]:
             connection.execute("USE vta")
         connection.execute("USE memory")  # a table's bare name is the copy's
         yield snapshot
-
-
-def writer_at_work(dataset_dir: Path) -> bool:
-    """True if a process holds the dataset's writer lock. Takes it, shared, for a moment to see."""
-    try:
-        descriptor = os.open(dataset_dir / "writer.lock", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
-
-
-def files_below(folder: Path) -> Sequence[tuple[str, int]]:
-    """(path relative to `folder`, bytes) of every file below it."""
-    found = []
-    for place, _, names in os.walk(folder):
-        for name in names:
-            path = Path(place) / name
-            try:
-                found.append((str(path.relative_to(folder)), path.lstat().st_size))
-            except FileNotFoundError:  # a writer removed or renamed it just now
-                continue
-    return sorted(found)

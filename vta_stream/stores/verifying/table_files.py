@@ -3,36 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from pathlib import Path
 
 from vta_stream.stores.catalog import TABLES_FOLDER
 from vta_stream.stores.schema import TABLES
 from vta_stream.stores.verifying.findings import Finding
-from vta_stream.stores.verifying.snapshot import Snapshot, files_below
+from vta_stream.stores.verifying.homes import Home
+from vta_stream.stores.verifying.snapshot import Snapshot
 
 
-def check_table_files(snapshot: Snapshot, unreadable: set[str]) -> Iterator[Finding]:
+def check_table_files(snapshot: Snapshot, home: Home, unreadable: set[str]) -> Iterator[Finding]:
     """What is wrong with the files; names the tables that cannot be read in `unreadable`."""
-    folder = snapshot.catalog.tables_dir
     if snapshot.data_path() != snapshot.catalog.data_path:
         yield Finding("moved", TABLES_FOLDER, f"the catalog says {snapshot.data_path()}")
-    on_disk = dict(files_below(folder))
+    there = home.files(TABLES_FOLDER)
     known: set[str] = set()
     for table, path, size_bytes in list(snapshot.table_files()):
-        name = str(Path(path).relative_to(folder)) if Path(path).is_relative_to(folder) else path
-        known.add(name)
+        place = f"{TABLES_FOLDER}/{path.removeprefix(snapshot.catalog.data_path)}"
+        known.add(place)
         if size_bytes is None:
             continue  # only older snapshots need it, or none
-        place = f"{TABLES_FOLDER}/{name}"
-        if name not in on_disk:
+        if place not in there:
             unreadable.add(table)
             yield Finding("table_file_missing", place, f"of the table {table}")
-        elif on_disk[name] != size_bytes:
+        elif there[place] != size_bytes:
             unreadable.add(table)
-            text = f"of the table {table}: {on_disk[name]} bytes, not {size_bytes}"
+            text = f"of the table {table}: {there[place]} bytes, not {size_bytes}"
             yield Finding("table_file_damaged", place, text)
-    for name in sorted(set(on_disk) - known):
-        yield Finding("unknown_table_file", f"{TABLES_FOLDER}/{name}", f"{on_disk[name]} bytes")
+    for place in sorted(there.keys() - known):
+        yield Finding("unknown_table_file", place, f"{there[place]} bytes")
 
 
 class UnreadableTable(Exception):
