@@ -87,7 +87,7 @@ def test_backdrop_and_shapes_move_with_the_camera_as_one(camera: Camera) -> None
 
 
 def test_patches_show_what_is_in_them() -> None:
-    truth = patch_truth(scene_of(RED, BLUE), 3.0, 8)
+    truth = patch_truth(scene_of(RED, BLUE), 3.0, 8, 8)
     red, blue = 1 + list(COLOURS).index("red"), 1 + list(COLOURS).index("blue")
     assert truth.colour[4, 1] == red
     assert truth.shape[4, 1] == 1 + SHAPES.index("square")
@@ -105,6 +105,6 @@ def test_patches_show_what_is_in_them() -> None:
 def test_what_lies_in_front_is_what_a_patch_shows() -> None:
     host = replace(RED, x=320, y=180)
     guest = Group("circle", "white", "small", 1, "still", 320, 180, 23)
-    truth = patch_truth(scene_of(host, guest), 0.0, 9)
+    truth = patch_truth(scene_of(host, guest), 0.0, 9, 9)
     assert truth.colour[4, 4] == 1 + list(COLOURS).index("white")
     assert (truth.colour == 1 + list(COLOURS).index("red")).any()

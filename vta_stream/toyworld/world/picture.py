@@ -18,12 +18,12 @@ Labels = npt.NDArray[np.int64]
 Share = npt.NDArray[np.float32]
 
 _MARGIN_PX = 64  # of backdrop round the picture, for the camera to move over
-_COVERED_SHARE = 0.12  # of a patch, from which on it shows the shape: a small one covers no patch by half
+_COVERED_SHARE = 0.05  # of a patch, from which on it shows the shape: a small star covers no patch by a tenth
 
 
 @dataclass(frozen=True, slots=True)
 class PatchTruth:
-    """Each array is grid x grid, rows first. 0 is backdrop; n is the n-th of COLOURS, SHAPES, SIZES, from 1 on."""
+    """Each array is rows x columns. 0 is backdrop; n is the n-th of COLOURS, SHAPES, SIZES, from 1 on."""
 
     colour: Labels
     shape: Labels
@@ -46,18 +46,18 @@ def render_frame(scene: Scene, time_s: float) -> Pixels:
     return np.asarray(render(scene, time_s))
 
 
-def patch_truth(scene: Scene, time_s: float, grid: int) -> PatchTruth:
-    """What each patch of the picture shows, when it is squashed to a square of grid x grid patches.
+def patch_truth(scene: Scene, time_s: float, rows: int, columns: int) -> PatchTruth:
+    """What each patch of the picture shows, when it is divided into rows x columns of patches.
 
-    A patch shows the group in front of all that cover more than about an eighth of it; else the backdrop.
+    A patch shows the group in front of all that cover more than a twentieth of it; else the backdrop.
     """
-    cover = np.zeros((len(scene.groups), grid, grid))
+    cover = np.zeros((len(scene.groups), rows, columns))
     for one in placed(scene, time_s):
         shape, corner = _stamp(scene.groups[one.group].shape, one)
         layer = Image.new("L", (WIDTH_PX, HEIGHT_PX))
         layer.paste(shape, corner)
-        cover[one.group] += np.asarray(layer.resize((grid, grid), Image.Resampling.BOX), dtype=np.float64) / 255
-    winner = np.zeros((grid, grid), dtype=np.int64)
+        cover[one.group] += np.asarray(layer.resize((columns, rows), Image.Resampling.BOX), dtype=np.float64) / 255
+    winner = np.zeros((rows, columns), dtype=np.int64)
     for index, share in enumerate(cover):
         winner[share > _COVERED_SHARE] = index + 1
     groups = scene.groups

@@ -36,7 +36,7 @@ def drawn(pool: Pool) -> Batches:
 def test_a_batch_says_which_texts_hold_of_which_pictures(pool: Pool) -> None:
     batch = drawn(pool).draw(0)
     texts = sum(len(part) for part in batch.tokens)
-    assert batch.pixels.shape == (8, 3, 96, 96)
+    assert batch.pixels.shape == (8, 3, 96, 176)
     assert batch.pixels.abs().max() <= 1
     assert batch.truth.shape == batch.own.shape == (texts, 8)
     assert batch.truth[:8].diagonal().all(), "captions hold of their pictures"
@@ -45,7 +45,7 @@ def test_a_batch_says_which_texts_hold_of_which_pictures(pool: Pool) -> None:
     assert strangers.sum() >= 1
     assert batch.truth[strangers].sum() == 0
     assert 0.3 < batch.truth[batch.own].mean() < 0.9, "many of a picture's own texts are wrong"
-    assert batch.seen.shape == (8, 64, 4)
+    assert batch.seen.shape == (8, 66, 4)
 
 
 def test_batches_come_from_seed_and_number(pool: Pool) -> None:

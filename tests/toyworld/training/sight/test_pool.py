@@ -8,7 +8,7 @@ from PIL import Image
 from vta_stream.models.base import ModelLoader
 from vta_stream.settings.work import ModelSettings, ModelsSettings
 from vta_stream.toyworld.training.sight import pool as pools
-from vta_stream.toyworld.training.sight.model import SIZE_PX, make_network, write_model
+from vta_stream.toyworld.training.sight.model import HEIGHT_PX, WIDTH_PX, make_network, write_model
 from vta_stream.toyworld.training.sight.pool import MOMENTS, Pool, squashed, worn
 from vta_stream.toyworld.world.composing import compose_scene
 from vta_stream.toyworld.world.picture import render
@@ -70,7 +70,7 @@ def test_pictures_are_squashed_as_the_shipped_preprocessing_does_it(tmp_path: Pa
     picture = render(compose_scene(random.Random(0), Realm.TRAINING, 5.0), 1.0)
     theirs = loaded.preprocess(picture).permute(1, 2, 0).numpy()
     ours = np.asarray(squashed(picture), dtype=np.float32) / 127.5 - 1
-    assert ours.shape == (SIZE_PX, SIZE_PX, 3)
+    assert ours.shape == (HEIGHT_PX, WIDTH_PX, 3)
     assert np.abs(theirs - ours).max() < 0.01
 
 

@@ -30,7 +30,7 @@ def main() -> None:
     if given.keep:
         keep(given.work, given.seed, given.keep)
     if given.out:
-        export(given.work, given.seed, given.out, tell)
+        export(given.work, given.seed, given.out, tell, start=given.start)
 
 
 def tell(line: str) -> None:

@@ -26,8 +26,8 @@ from vta_stream.toyworld.world.sentences import draw_sentence
 LESSONS = (
     Lesson(2400, 24, 1),
     Lesson(900, 14, 2),
-    Lesson(900, 8, 4),
-    Lesson(1000, 5, 12, full=True),
+    Lesson(700, 8, 4),
+    Lesson(2200, 5, 12, full=True),
 )
 """With half of the steps a thousand voices were not told apart yet, and each longer window doubled the loss."""
 

@@ -15,8 +15,11 @@ from vta_stream.toyworld.whisper_format import convert
 _LOSSES = ("pieces", "guide", "sounds")
 
 
-def export(work: Path, seed: int, folder: Path, tell: Callable[[str], None]) -> None:
-    """Write the network as it was saved last, then measure it through the pipeline's own loading code."""
+def export(work: Path, seed: int, folder: Path, tell: Callable[[str], None], *, start: Path | None = None) -> None:
+    """Write the network as it was saved last, then measure it through the pipeline's own loading code.
+
+    `start`: the weights that the training began with, if not anew.
+    """
     network, pieces, steps = weights(work, seed)
     folder.parent.mkdir(parents=True, exist_ok=True)
     convert(network.whisper, pieces.tokenizer, folder, [(DECODER_LAYERS - 1, GUIDED_HEAD)])
@@ -26,7 +29,8 @@ def export(work: Path, seed: int, folder: Path, tell: Callable[[str], None]) -> 
     command = ["-m", "vta_stream", "toyworld", "evaluate", "--only", "hearing", "--json", "--hearing", str(folder)]
     done = subprocess.run([sys.executable, *command], stdout=subprocess.PIPE, text=True, check=True)
     figures = {
-        "command": f"python -m vta_stream.toyworld.training.hearing --work FOLDER --seed {seed} --out {folder.name}",
+        "command": f"python -m vta_stream.toyworld.training.hearing --work FOLDER --seed {seed}"
+        f"{f' --from {start.name}' if start else ''} --out {folder.name}",
         "steps": steps,
         "of": sum(lesson.steps for lesson in LESSONS),
         "held_out": json.loads(done.stdout)["hearing"],

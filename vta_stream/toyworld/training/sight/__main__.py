@@ -15,7 +15,7 @@ from vta_stream.toyworld.training.sight.loop import Run, Training
 from vta_stream.toyworld.training.sight.pool import Pool, build_pool
 
 _FIRST_PICTURES = 3_000
-_STEPS, _SCENES = 6_000, 12_000
+_STEPS, _SCENES = 14_000, 12_000
 
 
 def main() -> None:

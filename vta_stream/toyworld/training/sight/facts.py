@@ -28,7 +28,7 @@ FACTS = np.dtype(
         ("motions", np.int8, (2,)),
         ("places", np.bool_, (2, len(PLACE_NAMES))),
         ("relations", np.bool_, (2, len(RELATIONS))),  # of the first to the second, and the other way
-        ("patches", np.int8, (GRID, GRID)),  # 0: backdrop; n: the n-th group
+        ("patches", np.int8, GRID),  # 0: backdrop; n: the n-th group
     ]
 )
 
@@ -44,7 +44,7 @@ def facts_of(scene: Scene, time_s: float) -> Facts:
         if len(scene.groups) == 2:
             facts["relations"][index] = [stands_in(scene, index, one, 1 - index, time_s) for one in RELATIONS]
         colours.append(1 + COLOUR_NAMES.index(group.colour))
-    shown = patch_truth(scene, time_s, GRID).colour
+    shown = patch_truth(scene, time_s, *GRID).colour
     facts["patches"] = np.searchsorted(np.sort(colours), shown)
     order = np.argsort(colours, kind="stable")  # no two groups share a colour
     facts["patches"] = order[facts["patches"]]

@@ -13,9 +13,14 @@ from vta_stream.toyworld.world.vocabulary import COUNTS, FILLERS
 if TYPE_CHECKING:
     import torch
 
-SIZE_PX = 96
-PATCH_PX = 12
-GRID = SIZE_PX // PATCH_PX
+HEIGHT_PX, WIDTH_PX = 96, 176
+"""Nearly the shape of the world's pictures: squashed to a square of the same area, a small shape is 7 px wide, and not
+to be told from another."""
+
+PATCH_PX = 16
+GRID = (HEIGHT_PX // PATCH_PX, WIDTH_PX // PATCH_PX)
+"""Rows and columns of patches."""
+
 WIDTH = 192
 CONTEXT = 64
 BOUNDARY = 0.2
@@ -37,7 +42,7 @@ def model_config() -> dict[str, Any]:
     return {
         "embed_dim": WIDTH,
         "vision_cfg": {
-            "image_size": SIZE_PX,
+            "image_size": [HEIGHT_PX, WIDTH_PX],
             "patch_size": PATCH_PX,
             "layers": 5,
             "width": WIDTH,
@@ -60,7 +65,7 @@ def model_config() -> dict[str, Any]:
 
 
 def preprocess_config() -> dict[str, Any]:
-    """open_clip's `preprocess_cfg`: the whole picture is squashed to a square."""
+    """open_clip's `preprocess_cfg`: the whole picture is squashed to the size of the network."""
     half = [0.5, 0.5, 0.5]
     return {"mean": half, "std": half, "interpolation": "bicubic", "resize_mode": "squash"}
 

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from vta_stream.toyworld.training.sight.facts import FACTS, Facts, facts_of
-from vta_stream.toyworld.training.sight.model import SIZE_PX
+from vta_stream.toyworld.training.sight.model import HEIGHT_PX, WIDTH_PX
 from vta_stream.toyworld.world.composing import compose_scene
 from vta_stream.toyworld.world.picture import Pixels, render
 from vta_stream.toyworld.world.realm import Realm, rng_of
@@ -32,7 +32,9 @@ class Pool:
         self._seed, self._scenes = seed, scenes
         self._done = folder / f"done-{seed}.txt"
         count = scenes * MOMENTS
-        self.frames: Pixels = _mapped(folder / f"frames-{seed}.npy", np.dtype(np.uint8), (count, SIZE_PX, SIZE_PX, 3))
+        self.frames: Pixels = _mapped(
+            folder / f"frames-{seed}.npy", np.dtype(np.uint8), (count, HEIGHT_PX, WIDTH_PX, 3)
+        )
         self.facts: Facts = _mapped(folder / f"facts-{seed}.npy", FACTS, (count,))
 
     @property
@@ -76,7 +78,7 @@ def worn(picture: Image.Image, rng: random.Random) -> Image.Image:
 
 def squashed(picture: Image.Image) -> Image.Image:
     """As open_clip's preprocessing does it, with the settings of `model.preprocess_config`."""
-    return picture.convert("RGB").resize((SIZE_PX, SIZE_PX), Image.Resampling.BICUBIC)
+    return picture.convert("RGB").resize((WIDTH_PX, HEIGHT_PX), Image.Resampling.BICUBIC)
 
 
 def _mapped(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
