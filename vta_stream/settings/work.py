@@ -78,7 +78,7 @@ class DownloadSettings(Section):
     )
     file_roots: tuple[Path, ...] = Field((), description="folders under which files are taken (file:///…)")
     requests_per_hour: float = Field(
-        300, gt=0, description="downloads an hour by all workers of a machine; YouTube's limit for a guest's address is about 300"
+        300, gt=0, description="downloads an hour by all workers of a machine; YouTube's guest limit is about 300"
     )
     rate_limit_bytes_per_s: int | None = Field(None, gt=0, description="bandwidth a download; unset: no limit")
     proxy: str | None = Field(None, description="proxy URL for downloads")
