@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.stores.lakes import Logs, embedded, rejected
 from vta_stream.domain.delivery import Delivery
 from vta_stream.ports import TerminalError, TransientError
 from vta_stream.stores.dataset import LakeDataset
+from vta_stream.stores.session_lock import SessionLock
 
 ROOT = Path(__file__).parents[2]
 
@@ -160,6 +162,26 @@ def test_a_zombie_cannot_commit(
     assert other.rows("SELECT number FROM writer") == [(2,)]
     assert other.check_samples() == 2
     taking_over.close()
+
+
+def test_a_lock_that_is_given_back_while_its_holder_is_looked_for_is_taken(
+    place: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conninfo = place.store["catalog"].removeprefix("postgres:")
+    leaving, coming = SessionLock(conninfo), SessionLock(conninfo)
+    leaving.acquire()
+    look = coming._holders
+
+    def look_too_late() -> str:
+        leaving.release()
+        while look():
+            time.sleep(0.01)
+        return ""
+
+    monkeypatch.setattr(coming, "_holders", look_too_late)
+    coming.acquire()
+    assert coming.hold()
+    coming.release()
 
 
 def test_a_writer_whose_session_ended_goes_on_if_nobody_took_over(place: Backend, postgres: PostgresProcess) -> None:

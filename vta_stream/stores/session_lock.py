@@ -23,6 +23,7 @@ _HOLDERS = (
 )
 _PATIENCE = ("tcp_keepalives_idle = 10", "tcp_keepalives_interval = 5", "tcp_keepalives_count = 3")
 """So that the server notices within half a minute that the holder's machine has gone."""
+_TRIES = 5
 
 
 class SessionLock:
@@ -38,10 +39,10 @@ class SessionLock:
 
     def acquire(self) -> None:
         """Take the lock; TerminalError `second_writer` if another session has it."""
-        if not self._try():
+        if holders := self._take():
             raise TerminalError(
                 "second_writer",
-                f"this dataset is being written by {self._holders()}, and a dataset has one writer: stop that worker, "
+                f"this dataset is being written by {holders}, and a dataset has one writer: stop that worker, "
                 "or leave `store` out of this one's --agents. If its machine is gone, its session ends within a "
                 "minute, or at once with: SELECT pg_terminate_backend(PID)",
             )
@@ -55,13 +56,22 @@ class SessionLock:
             return True
         log.warning("the session that held the dataset's lock has ended (Postgres was restarted?): it is taken anew")
         self.release()
-        if not self._try():
+        if holders := self._take():
             raise TransientError(
                 "writer_fenced",
-                f"this dataset is being written by {self._holders()} since this worker's session ended: stop one of "
+                f"this dataset is being written by {holders} since this worker's session ended: stop one of "
                 "the two; if the other ends, this one goes on by itself",
             )
         return False
+
+    def _take(self) -> str:
+        """Take the lock, or say who has it. If nobody has it when we look who does, it is free: so ask again."""
+        for _ in range(_TRIES):
+            if self._try():
+                return ""
+            if holders := self._holders():
+                return holders
+        return "one session after the other"
 
     def _try(self) -> bool:
         import psycopg
@@ -100,7 +110,7 @@ class SessionLock:
                 found = connection.execute(_HOLDERS).fetchall()
         except psycopg.Error as error:
             raise _unreachable(error) from error
-        return "; ".join(f"{name} (PID {pid} in Postgres, since {since})" for name, pid, since in found) or "nobody now"
+        return "; ".join(f"{name} (PID {pid} in Postgres, since {since})" for name, pid, since in found)
 
     def release(self) -> None:
         """Give the lock back; safe to call twice."""
