@@ -12,7 +12,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests import builders
@@ -112,6 +112,7 @@ def test_people_may_write_bare_text(value: bytes) -> None:
 _TEXT = st.one_of(st.none(), st.text(max_size=20), st.sampled_from(["dQw4w9WgXcQ", "https://example.org/a.mp4", "en"]))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine
 @given(
     st.fixed_dictionaries(
         {},
