@@ -114,9 +114,10 @@ class Pipeline:
         from vta_stream.sources.file import FileSource
         from vta_stream.sources.ytdlp import YtDlpSource
         from vta_stream.stages.download import DownloadStage
+        from vta_stream.stream.slots import host_name
 
         settings = self.settings.download
-        egress = Egress(settings.requests_per_hour, egress_file(self.settings.state_dir, settings.proxy))
+        egress = Egress(settings.requests_per_hour, egress_file(self.settings.state_dir, host_name(), settings.proxy))
         web = YtDlpSource(settings, egress)
         sources: dict[Source, VideoSource] = {"youtube": web, "url": web, "file": FileSource(settings)}
         return DownloadStage(self.media_store, sources, Prober(ChildPool("probe", settings.concurrency)), settings)

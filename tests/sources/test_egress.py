@@ -179,10 +179,12 @@ async def test_a_page_that_nobody_can_read_is_begun_anew(
 
 
 def test_each_way_out_has_its_own_budget(tmp_path: Path) -> None:
-    direct, one, other = (egress_file(tmp_path, proxy) for proxy in (None, "http://a:1", "http://user:secret@b:1"))
+    direct, one, other = (
+        egress_file(tmp_path, "here", proxy) for proxy in (None, "http://a:1", "http://user:secret@b:1")
+    )
     assert len({direct, one, other}) == 3
     assert "secret" not in str(other)
-    assert egress_file(tmp_path, "http://a:1") == one
+    assert egress_file(tmp_path, "here", "http://a:1") == one
 
 
 def _take_what_there_is(file: Path) -> int:

@@ -170,7 +170,7 @@ def test_a_lock_that_is_given_back_while_its_holder_is_looked_for_is_taken(
     conninfo = place.store["catalog"].removeprefix("postgres:")
     leaving, coming = SessionLock(conninfo), SessionLock(conninfo)
     leaving.acquire()
-    look = coming._holders
+    look = coming.holders
 
     def look_too_late() -> str:
         leaving.release()
@@ -178,7 +178,7 @@ def test_a_lock_that_is_given_back_while_its_holder_is_looked_for_is_taken(
             time.sleep(0.01)
         return ""
 
-    monkeypatch.setattr(coming, "_holders", look_too_late)
+    monkeypatch.setattr(coming, "holders", look_too_late)
     coming.acquire()
     assert coming.hold()
     coming.release()

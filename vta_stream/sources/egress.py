@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import re
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,9 +24,9 @@ REST_MAX_S = 6 * 3600.0
 _LOOK_AGAIN_S = 60.0
 
 
-def egress_file(state_dir: Path, proxy: str | None) -> Path:
-    """Where the workers of this machine meet that go out by the same way: by its own address, or by one proxy."""
-    way = re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname())[:40] or "machine"
+def egress_file(state_dir: Path, machine: str, proxy: str | None) -> Path:
+    """Where the workers of a machine meet that go out by the same way: by its own address, or by one proxy."""
+    way = machine
     if proxy:
         way += f"-proxy-{hashlib.sha256(proxy.encode()).hexdigest()[:8]}"
     return state_dir / "egress" / f"{way}.json"

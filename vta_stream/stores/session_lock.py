@@ -69,7 +69,7 @@ class SessionLock:
         for _ in range(_TRIES):
             if self._try():
                 return ""
-            if holders := self._holders():
+            if holders := self.holders():
                 return holders
         return "one session after the other"
 
@@ -102,7 +102,8 @@ class SessionLock:
             log.warning("the session that holds the dataset's lock does not answer: %s", str(error).strip())
             return False
 
-    def _holders(self) -> str:
+    def holders(self) -> str:
+        """Who holds the lock, for a person; empty if nobody does. Looks, and takes nothing."""
         import psycopg
 
         try:

@@ -46,7 +46,7 @@ def take_slot(state_dir: Path, name: str | None) -> WorkerSlot:
             )
         return slot
     for number in range(SLOTS_MAX):
-        slot = _lock(folder, f"{_host()}-{fingerprint(state_dir)}-{number}")
+        slot = _lock(folder, f"{host_name()}-{fingerprint(state_dir)}-{number}")
         if slot is not None:
             return slot
     raise WorkerError(f"{SLOTS_MAX} workers hold all names in {folder}")
@@ -73,5 +73,6 @@ def _holder(folder: Path, name: str) -> str:
     return (folder / f"{name}.lock").read_text(encoding="ascii", errors="replace").strip() or "unknown"
 
 
-def _host() -> str:
+def host_name() -> str:
+    """This machine's name as a part of file names and client ids: at most 40 of A-Z a-z 0-9 _ . -"""
     return re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname())[:40] or "worker"

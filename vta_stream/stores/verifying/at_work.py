@@ -6,17 +6,10 @@ import fcntl
 import os
 from pathlib import Path
 
+from vta_stream.ports import TransientError
 from vta_stream.stores.catalog import Catalog
-from vta_stream.stores.fence import holder_name
 from vta_stream.stores.reader import DatasetError
-
-_WRITERS = (
-    "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted "
-    "AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
-    "AND starts_with(application_name, %s) LIMIT 1"
-)
-"""Sessions of vta-stream with a lock on this database, which is a dataset's. Looked at, not taken: a writer that starts
-in this moment must not be refused for it."""
+from vta_stream.stores.session_lock import SessionLock
 
 
 def writer_at_work(catalog: Catalog) -> bool:
@@ -42,11 +35,8 @@ def _folder_is_held(dataset_dir: Path) -> bool:
 
 
 def _session_is_held(conninfo: str) -> bool:
-    import psycopg
-
-    ours = holder_name().partition(",")[0]
+    """Looked at, not taken: a writer that starts in this moment must not be refused for it."""
     try:
-        with psycopg.connect(conninfo, autocommit=True) as connection:
-            return connection.execute(_WRITERS, [ours]).fetchone() is not None
-    except psycopg.Error as error:
-        raise DatasetError(f"the catalog in Postgres does not answer: {str(error).strip()}") from error
+        return SessionLock(conninfo).holders() != ""
+    except TransientError as error:
+        raise DatasetError(str(error)) from error

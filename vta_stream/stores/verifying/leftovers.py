@@ -8,7 +8,7 @@ from vta_stream.stores.shard_set import splits_csv
 from vta_stream.stores.shards import SHARD_FILE, SHARDS_FOLDER, ShardRow
 from vta_stream.stores.verifying.findings import Finding
 from vta_stream.stores.verifying.homes import STAGING_FOLDER, FolderHome, Home
-from vta_stream.stores.verifying.shard_bytes import PART
+from vta_stream.stores.verifying.shard_bytes import PART, names_of
 
 WORK_FOLDERS = ("tmp", STAGING_FOLDER)
 """Of the dataset's folder, wherever its files lie: what does not fit into memory, and shards before their upload."""
@@ -26,8 +26,7 @@ def check_leftovers(
     expected = {f"{SHARDS_FOLDER}/{row.layout}/{SPLITS}" for row in shards}
     expected |= {path + ending for path in set(named) - {row.shard_path for row in shards} for ending in ("", PART)}
     for row in shards:
-        final, part = row.shard_path, row.shard_path + PART
-        first, second = (final, part) if row.state == "sealed" else (part, final)
+        first, second = names_of(row)
         expected.add(first if first in there else second)  # the second is a finding of the shard's bytes
     for place, size_bytes in there.items():
         if place not in expected:

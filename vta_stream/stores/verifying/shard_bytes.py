@@ -20,10 +20,15 @@ PART = ".part"
 _NAMED_BYTES_MAX = 64 * 1024 * 1024
 
 
+def names_of(row: ShardRow) -> tuple[str, str]:
+    """The name that a shard's file should have by its row, and the other one."""
+    final, part = row.shard_path, row.shard_path + PART
+    return (final, part) if row.state == "sealed" else (part, final)
+
+
 def open_shard(home: Home, row: ShardRow) -> tuple[str, BinaryIO] | None:
     """The file of a shard and its name, whichever it has; None if it is not there."""
-    final, part = row.shard_path, row.shard_path + PART
-    first, second = (final, part) if row.state == "sealed" else (part, final)
+    first, second = names_of(row)
     # Another process may rename it between the two looks, so the first name is looked at twice.
     for name in (first, second, first):
         try:
