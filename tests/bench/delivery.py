@@ -12,6 +12,7 @@ The clock runs from the first message that the first hop takes to the last that 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import statistics
 import sys
@@ -39,6 +40,7 @@ from vta_stream.stream.worker import leave
 
 CLIPS = 3000
 ROUNDS = 3
+LOST_AFTER_S = 120.0
 GOAL, FAUST_GOAL = 0.4, 0.8
 """Of the bare chain's rate, and of Faust's own."""
 REST_MIB_MAX = 400
@@ -72,6 +74,16 @@ class Lap:
             self.rate = self._count / (time.perf_counter() - self._begun_s)
             self.cpu_ms = 1000 * (time.process_time() - self._begun_cpu_s) / self._count
             self.finished.set()
+
+    async def over(self) -> None:
+        """Wait for the end; RuntimeError when nothing arrives for LOST_AFTER_S: a chain may lose messages for good."""
+        left = None
+        while not self.finished.is_set():
+            if left == self._left:
+                raise RuntimeError(f"{left} of {self._count} have not arrived: nothing came for {LOST_AFTER_S:.0f} s")
+            left = self._left
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.finished.wait(), LOST_AFTER_S)
 
 
 class PassingStage:
@@ -136,7 +148,7 @@ async def agents(connection: BrokerConnection, folder: Path, count: int) -> tupl
             await asyncio.sleep(0.1)
         rest_mib = psutil.Process().memory_info().rss / 2**20
         await asyncio.to_thread(publish, connection, prefix, count)
-        await lap.finished.wait()
+        await lap.over()
     finally:
         await worker.stop()
     return lap, rest_mib
@@ -174,7 +186,7 @@ async def bare(connection: BrokerConnection, count: int) -> Lap:
         await asyncio.sleep(0.1)
     tasks = [asyncio.create_task(pass_on(at, consumer)) for at, consumer in enumerate(consumers)]
     await asyncio.to_thread(publish, connection, prefix, count)
-    await lap.finished.wait()
+    await lap.over()
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -224,7 +236,7 @@ async def bare_faust(connection: BrokerConnection, folder: Path, count: int) -> 
     while not all(app.consumer.assignment() for app in apps):  # noqa: ASYNC110 - it offers no event to wait for
         await asyncio.sleep(0.1)
     await asyncio.to_thread(publish, connection, prefix, count)
-    await lap.finished.wait()
+    await lap.over()
     for app in apps:
         await app.stop()
     return lap
