@@ -129,7 +129,7 @@ class Member:
     def __init__(self, stage: AnyStage, around: Surroundings, broker: FileBroker) -> None:
         self.stage = stage
         self.group = full_topic(PREFIX, stage.name)
-        self.shell = Shell(stage, around, lambda _: None)
+        self.shell = Shell(stage, around, lambda _: None, self._read_from)
         self._broker = broker
         self._partitions = partitions(*(full_topic(PREFIX, name) for name in READS[stage.name]))
         self._read = {**dict.fromkeys(self._partitions, 0), **broker.committed(self.group)}
@@ -138,6 +138,9 @@ class Member:
                 _thread=SimpleNamespace(_consumer=SimpleNamespace(commit=self._take), call_thread=self._now)
             )
         )
+
+    def _read_from(self, partition: Partition, offset: int) -> None:
+        self._read[partition] = offset
 
     @staticmethod
     async def _now(function: Any, *arguments: Any) -> Any:

@@ -90,6 +90,7 @@ class Bench:
         self.sender = MemorySender()
         self.ledger = CrashLedger(tmp_path / "crashes")
         self.flow: list[bool] = []
+        self.asked: list[tuple[Partition, int]] = []
         self.topology = Topology("c", {"p.clips.segmented": "t1", "p.score.retries": "t2"})
 
     @asynccontextmanager
@@ -102,7 +103,7 @@ class Bench:
             self.topology,
             RetrySettings(**{"base_s": 0.01, "max_s": 0.05, **retry}),
         )
-        shell = Shell(stage, around, self.flow.append)
+        shell = Shell(stage, around, self.flow.append, lambda *place: self.asked.append(place))
         shell.start()
         yield shell
         await shell.drain(grace_s)

@@ -45,6 +45,12 @@ class Bare:
             while (await committed(self.address, self.group)).get(self.group) != len(VALUES):  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
 
+    async def works(self, count: int) -> None:
+        """Return when so many values were worked on."""
+        async with asyncio.timeout(PATIENCE_S):
+            while len(self.done) < count:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
     def members(self) -> int:
         admin = AdminClient({"bootstrap.servers": self.address})
         described = admin.describe_consumer_groups([self.group], request_timeout=30)[self.group].result(30)
@@ -168,6 +174,43 @@ async def test_what_cannot_be_decoded_is_acknowledged(make: MakeBare) -> None:
     await bare.app.start()
     await bare.commits_all()
     assert LOST not in bare.done
+
+
+async def test_where_nothing_is_committed_a_seek_to_the_commits_goes_nowhere(make: MakeBare) -> None:
+    """Faust drops what it holds at a rebalance, and trusts in this seek. So `Rereading` seeks to the beginning."""
+    bare = await make()
+
+    async def work(stream: Any) -> None:
+        async for event in stream.noack().events():
+            bare.done.append(event.value)
+
+    bare.app.agent(bare.topic())(work)
+    await bare.app.start()
+    await bare.works(len(VALUES))
+    await bare.app.consumer.perform_seek()
+    await asyncio.sleep(STAYS_AWAY_S)
+    assert bare.done == VALUES
+
+
+async def test_what_was_fetched_of_a_partition_that_is_paused_is_dropped(make: MakeBare) -> None:
+    """So a full shelf holds the retries topic up as a full buffer does, and `Seen.AHEAD` asks for what is missing."""
+    bare = await make()
+
+    async def work(stream: Any) -> None:
+        async for event in stream.noack().events():
+            bare.done.append(event.value)
+            if event.value == LOST:
+                mine = bare.app.consumer.assignment()
+                bare.app.consumer.pause_partitions(mine)
+                await asyncio.sleep(0.5)
+                bare.app.consumer.resume_partitions(mine)
+
+    bare.app.agent(bare.topic())(work)
+    await bare.app.start()
+    await bare.works(2)
+    await asyncio.sleep(STAYS_AWAY_S)
+    assert bare.done[:2] == VALUES[:2]
+    assert len(bare.done) < len(VALUES)
 
 
 async def test_with_full_buffers_it_leaves_the_group_and_never_comes_back(make: MakeBare) -> None:

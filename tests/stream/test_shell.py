@@ -166,3 +166,14 @@ LETTER = encode(
     "dead-letters",
     DeadLetter("store", "videos", 0, 0, None, "x", False, "v", None, "terminal", "r", "m", None, 1, 0.0),
 )
+
+
+async def test_what_comes_before_its_turn_is_asked_for_and_not_worked_on(bench: Bench) -> None:
+    stage = Scripted(on)
+    async with bench.shell(stage) as shell:
+        for offset in (0, 2, 3, 1, 2, 3):
+            await shell.take(clip_message(offset))
+        await until(lambda: shell.acks.in_work == 0)
+        assert shell.acks.take_commits() == {MAIN: 4}
+    assert stage.calls == [["v0"], ["v1"], ["v2"], ["v3"]]
+    assert set(bench.asked) == {(MAIN, 1)}

@@ -14,6 +14,8 @@ from tests import builders
 from tests.kafka_process import KafkaProcess
 from tests.stream import chain
 from tests.stream.chain_running import committed, letters, process, running, until
+from vta_stream.stream import agents, rereading
+from vta_stream.stream.app import make_app
 from vta_stream.stream.codec import encode
 from vta_stream.stream.connection import BrokerConnection
 from vta_stream.stream.hosting import Worker
@@ -65,6 +67,39 @@ async def test_what_kills_the_process_ends_in_the_dead_letters(kafka: str, topic
     assert deaths == 3
     (letter,) = await letters(kafka, topic_prefix, 1)
     assert (letter.kind, letter.reason, letter.clip_id) == ("unknown", "crash", poison.clip_id)
+
+
+async def test_what_the_consumer_drops_is_read_again(
+    kafka: str, topic_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the reason: the first of a partition, one in the middle, the last."""
+    dropped: set[Any] = set()
+
+    def app_that_drops(*arguments: Any) -> Any:
+        app = make_app(*arguments)
+        deliver = app.consumer.callback
+
+        async def drop_first(message: Any) -> None:
+            if message.offset % 3 == 0 and (message.tp, message.offset) not in dropped:
+                dropped.add((message.tp, message.offset))
+            else:
+                await deliver(message)
+
+        app.consumer.callback = drop_first
+        return app
+
+    monkeypatch.setattr(agents, "make_app", app_that_drops)
+    monkeypatch.setattr(rereading, "AGAIN_AFTER_S", 0.2)
+    chain.make_topics(kafka, topic_prefix)
+    videos = [f"v{number}" for number in range(20)]
+    await chain.publish(kafka, topic_prefix, chain.requests(*videos))
+    download = chain.seven(tmp_path / "out")["download"]
+    async with running({"download": download}, kafka, topic_prefix, tmp_path / "data") as worker:
+        await until(lambda: {call[0] for call in download.calls} == set(videos), worker)
+        await until(lambda: worker._agents[0].shell.acks.in_work == 0, worker)
+    assert len(download.calls) == len(videos)
+    assert len(dropped) > 5
+    assert sum((await committed(kafka, f"{topic_prefix}.download")).values()) == len(videos)
 
 
 async def test_a_second_worker_takes_over_half_and_gives_it_back(kafka: str, topic_prefix: str, tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ class Seen(Enum):
     FINISHED = "finished"
     REWOUND = "rewound"
     """Below what was committed: the topic was made anew or the group's offsets were reset."""
+    AHEAD = "ahead"
+    """What lies before it has not come. It has to be read from `expected` on, and comes again then."""
 
 
 @dataclass(slots=True)
@@ -41,21 +43,30 @@ class _Window:
     finished: set[int] = field(default_factory=set)
     """Finished ones above the first unfinished one."""
     last_seen: int = -1
+    begins: int | None = None
+    """Where the reading began, until something has come."""
+    doubted: int | None = None
+    """What came too early. If it comes again with nothing before it, the log has a gap there."""
+
+    @property
+    def expected(self) -> int | None:
+        return self.last_seen + 1 if self.last_seen >= 0 else self.begins
 
 
 class OrderedAcks:
     """Which offsets are in work and what may be committed, of all partitions of one consumer.
 
-    Offsets of a partition arrive in ascending order, with gaps where the log has them (retention,
-    compaction), and again after a rebalance, from the committed offset on. What is in work or finished
-    here is recognised then, so that it is not done twice. Not safe for threads; used on one event loop.
+    Offsets of a partition arrive in ascending order, and again after a rebalance, from the committed offset on. What
+    is in work or finished here is recognised then, so that it is not done twice. The log may have gaps (retention,
+    a transaction's marker), but so may what a consumer delivers of it: a gap is believed when it was seen twice.
+    Not safe for threads; used on one event loop.
     """
 
     def __init__(self) -> None:
         self._windows: dict[Partition, _Window] = {}
 
     def arrive(self, partition: Partition, offset: int, timestamp_s: float) -> Seen:
-        """Take note of a record. Only a NEW one has to be worked on; before REWOUND, nothing is taken note of."""
+        """Take note of a record. Only a NEW one has to be worked on; a REWOUND one is not taken note of."""
         window = self._windows.setdefault(partition, _Window())
         if offset < window.confirmed and (window.read_again_from is None or offset < window.read_again_from):
             return Seen.REWOUND
@@ -65,6 +76,11 @@ class OrderedAcks:
             # Everything up to last_seen was taken in or lies in a gap of the log.
             window.dirty = window.next_offset is not None
             return Seen.FINISHED
+        expected = window.expected
+        if expected is not None and offset > expected and offset != window.doubted:
+            window.doubted = offset if window.doubted is None else min(offset, window.doubted)
+            return Seen.AHEAD
+        window.doubted = None
         window.last_seen = offset
         window.read_again_from = None
         window.unfinished[offset] = timestamp_s
@@ -89,6 +105,15 @@ class OrderedAcks:
         for window in self._windows.values():
             if window.read_again_from is None:
                 window.read_again_from = window.confirmed
+
+    def begin(self, partition: Partition, offset: int) -> None:
+        """The broker has this partition read from there on."""
+        self._windows.setdefault(partition, _Window()).begins = offset
+
+    def expected(self, partition: Partition) -> int | None:
+        """The offset that has to come next if the log has no gap there, None if that is not known."""
+        window = self._windows.get(partition)
+        return None if window is None else window.expected
 
     def forget(self, partitions: Iterable[Partition]) -> None:
         """These partitions are somebody else's now."""

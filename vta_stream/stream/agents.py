@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Iterable
@@ -20,6 +19,7 @@ from vta_stream.stream.connection import BrokerConnection
 from vta_stream.stream.message import Message, Origin, full_topic, message_from_retries, retries_topic
 from vta_stream.stream.quick import at_hand
 from vta_stream.stream.records import RETRIED_IN_PLACE
+from vta_stream.stream.rereading import Rereading
 from vta_stream.stream.shell import Shell, Surroundings
 from vta_stream.stream.slots import WorkerError
 from vta_stream.stream.stalls import Stalls
@@ -65,10 +65,11 @@ class Agent:
         self._stalls = Stalls()
         self._queues: list[asyncio.Queue[Any]] = []
         self._deaf_after_s = max(DEAF_AFTER_S, 4 * kafka.session_timeout_s)
-        self.shell = Shell(stage, around, self._set_retries_flow)
+        self.shell = Shell(stage, around, self._set_retries_flow, self._read_again)
         # The mock cluster dies with its process, so no member of it ever comes back under its name.
         instance = None if connection.embedded else f"{worker}.{stage.name}"
         self._app: Any = make_app(self.group, connection, kafka, folder / stage.name, client_id, instance)
+        self._rereading = Rereading(self._app.consumer, self.shell.acks.begin)
         self._app.on_partitions_revoked.connect(self._on_revoked)
         self._app.on_partitions_assigned.connect(self._on_assigned)
         main = raw_topic(self._app, [full_topic(self._prefix, name) for name in inputs])
@@ -128,9 +129,12 @@ class Agent:
             log.debug("%s: the lag is not known now: %r", self.group, error)
             return
         counts = {partition: max(0, ends[_tp(partition)] - (starts[partition] or 0)) for partition in partitions}
-        # What is in the retries topic may wait for hours, until it is due.
-        behind_in = [p for p, count in counts.items() if count and p.topic != self._retries]
-        waiting = {p: starts[p] or 0 for p in behind_in if not await self._has_read(p, ends[_tp(p)])}
+        waiting = {}
+        for partition in [partition for partition, count in counts.items() if count]:
+            if await self._has_read(partition, ends[_tp(partition)]):
+                self._look_again(partition, ends[_tp(partition)])
+            elif partition.topic != self._retries:  # what is there may wait for hours, until it is due
+                waiting[partition] = starts[partition] or 0
         self._stalls.look(waiting, time.monotonic())
         self._end_if_deaf()
         behind: dict[str, int] = dict.fromkeys(self._contract, 0)
@@ -154,7 +158,7 @@ class Agent:
         return None
 
     async def _has_read(self, partition: Partition, end: int) -> bool:
-        """True if the consumer is at the log's end: what is missing until there has expired, or is a marker."""
+        """True if the consumer is at the log's end and nothing is in hand."""
         if self.shell.in_hand(partition) or any(queue.qsize() for queue in self._queues):
             return False
         try:
@@ -164,6 +168,12 @@ class Agent:
             log.debug("%s: where %s is read is not known: %r", self.group, partition, error)
             return False
         return position >= end
+
+    def _look_again(self, partition: Partition, end: int) -> None:
+        """What is missing until the log's end has expired or is a marker, if it is not there when looked for again."""
+        expected = self.shell.acks.expected(partition)
+        if expected is not None and expected < end:
+            self._rereading.ask_at_end(partition, expected)
 
     def _end_if_deaf(self) -> None:
         """End the worker if records wait that its consumer does not bring, so that it is started anew.
@@ -254,10 +264,15 @@ class Agent:
         """Call aiokafka's consumer in its own thread."""
         return await self._app.consumer._thread.call_thread(function, *arguments)
 
+    def _read_again(self, partition: Partition, offset: int) -> None:
+        self._rereading.ask(partition, offset)
+
     def _set_retries_flow(self, flowing: bool) -> None:
-        partitions = {tp for tp in self._app.consumer.assignment() if tp.topic == self._retries}
-        with contextlib.suppress(KeyError):
-            (self._app.consumer.resume_partitions if flowing else self._app.consumer.pause_partitions)(partitions)
+        """As if Faust's buffer had become full. Of a partition that is paused, it drops what it has fetched already."""
+        set_flow = self._app.consumer.on_buffer_drop if flowing else self._app.consumer.on_buffer_full
+        for tp in self._app.consumer.assignment():
+            if tp.topic == self._retries:
+                set_flow(tp)
 
 
 def _tp(partition: Partition) -> Any:

@@ -53,11 +53,19 @@ class Shell:
     """One stage at work. Made and used on one event loop.
 
     `failed` ends with the error if the shell itself breaks, which is a defect of ours: then the process has
-    to stop. `set_retries_flow` pauses (False) and resumes (True) the stage's retries topic.
+    to stop. `set_retries_flow` pauses (False) and resumes (True) the stage's retries topic, `read_again` has a
+    partition read from an offset on.
     """
 
-    def __init__(self, stage: AnyStage, around: Surroundings, set_retries_flow: Callable[[bool], None]) -> None:
+    def __init__(
+        self,
+        stage: AnyStage,
+        around: Surroundings,
+        set_retries_flow: Callable[[bool], None],
+        read_again: Callable[[Partition, int], None],
+    ) -> None:
         self.stage = stage
+        self._read_again = read_again
         self.acks = OrderedAcks()
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._triage = Triage(stage.name, around.ledger, around.suspects.crashes_max)
@@ -160,6 +168,10 @@ class Shell:
             log.warning("%s: %s begins anew at offset %d", self.stage.name, message.partition, message.offset)
             self.revoke([message.partition])
             seen = self.acks.arrive(message.partition, message.offset, message.timestamp_s)
+        if seen is Seen.AHEAD:
+            expected = self.acks.expected(message.partition)
+            assert expected is not None
+            self._read_again(message.partition, expected)
         if seen is not Seen.NEW:
             return None
         work = self._works[message.partition, message.offset] = Work(message)
