@@ -3,7 +3,8 @@
 Each round runs both, one after the other, in processes of their own; the printed ratio is the median over the
 rounds of wall time to wall time, start-up left out of ours (imports) and not of ffmpeg's. The goal is 1.5.
 The ratio of processor times is printed as well: it says more where other work runs on the machine.
-`--three-hours` decodes a synthetic three-hour 720p video and prints the peak of its resident memory.
+`--three-hours` makes clips of a synthetic three-hour 720p video (the decode pass, the sampled frames, the cuts, as
+segment's child does) and prints the peak of its resident memory. It takes some minutes.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MEDIA = (ROOT / "../shared/media/video").resolve()
 FILES = ("laion400m_talk.mp4", "sintel_trailer_480p_en.mp4", "big_buck_bunny_0_30.webm")
 THREE_HOURS_S = 3 * 3600
+SENTENCE_S = 6
 MIB = 1024**2
 
 
@@ -47,9 +49,33 @@ def measure(path: Path) -> dict[str, float]:
     }
 
 
-def in_a_child(path: Path) -> dict[str, float]:
-    """`measure` in a fresh process, so that the peak is its own."""
-    command = [sys.executable, "-m", "tests.bench.decode", "--measure", str(path)]
+def measure_clips(path: Path) -> dict[str, float]:
+    """All that segment's child does with a video in which somebody speaks for ever."""
+    from vta_stream.domain.transcript import Cue
+    from vta_stream.media.clips import make_clips
+    from vta_stream.settings.work import SegmentSettings
+    from vta_stream.stages.segmentation import choose_segments
+
+    text = "Somebody says what is to be seen here."
+    cues = [Cue(text, start_s, start_s + SENTENCE_S - 1) for start_s in range(0, THREE_HOURS_S, SENTENCE_S)]
+    with tempfile.TemporaryDirectory() as folder:
+        begin_s = time.perf_counter()
+        made = make_clips(path, Path(folder), "three-hours", "0", cues, choose_segments, SegmentSettings())
+        wall_s = time.perf_counter() - begin_s
+        failed = sum(clip.failure is not None for clip in made.clips)
+    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MIB
+    return {
+        "wall_s": wall_s,
+        "clips": len(made.clips),
+        "failed": failed,
+        "duration_s": made.decoded_s,
+        "peak_mib": peak_mib,
+    }
+
+
+def in_a_child(path: Path, what: str = "--measure") -> dict[str, float]:
+    """`measure`, or what else is asked, in a fresh process, so that the peak is its own."""
+    command = [sys.executable, "-m", "tests.bench.decode", what, str(path)]
     answer = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     values: dict[str, float] = json.loads(answer.stdout)
     return values
@@ -66,11 +92,13 @@ def bare(path: Path) -> tuple[float, float]:
 
 
 def three_hours(folder: Path) -> Path:
-    """A three-hour 720p video: a minute of moving picture at 5 frames a second, 180 times, not encoded again."""
+    """A three-hour 720p video: a minute of moving picture at 5 frames a second and a tone, 180 times."""
     minute, whole = folder / "minute.mp4", folder / "three_hours.mp4"
     quiet = ["ffmpeg", "-nostdin", "-v", "error", "-y"]
-    source = ["-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=5:duration=60"]
-    subprocess.run([*quiet, *source, "-c:v", "libx264", "-preset", "ultrafast", str(minute)], check=True)
+    picture = ["-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=5:duration=60"]
+    tone = ["-f", "lavfi", "-i", "sine=duration=60"]
+    codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"]
+    subprocess.run([*quiet, *picture, *tone, *codecs, str(minute)], check=True)
     loop = ["-stream_loop", str(THREE_HOURS_S // 60 - 1), "-i", str(minute), "-c", "copy"]
     subprocess.run([*quiet, *loop, str(whole)], check=True)
     return whole
@@ -83,14 +111,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--three-hours", action="store_true")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--measure-clips", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.measure:
-        print(json.dumps(measure(arguments.measure)))
+    if arguments.measure or arguments.measure_clips:
+        asked = measure(arguments.measure) if arguments.measure else measure_clips(arguments.measure_clips)
+        print(json.dumps(asked))
         return
     if arguments.three_hours:
         with tempfile.TemporaryDirectory() as folder:
-            found = in_a_child(three_hours(Path(folder)))
-        print(f"three hours: {found['frames']:.0f} frames of {found['duration_s']:.0f} s in {found['wall_s']:.0f} s")
+            found = in_a_child(three_hours(Path(folder)), "--measure-clips")
+        clips = f"{found['clips']:.0f} clips ({found['failed']:.0f} failed)"
+        print(f"three hours: {clips} of {found['duration_s']:.0f} s in {found['wall_s']:.0f} s")
         print(f"three hours: peak {found['peak_mib']:.0f} MiB resident (goal: at most 1536)")
         return
     for path in arguments.files:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,6 +10,7 @@ import pytest
 from vta_stream.stream import crashes
 from vta_stream.stream.crashes import CrashLedger, crash_key
 
+REAL_WRITE = os.write
 A, B = crash_key("score", "clips.segmented", "a"), crash_key("score", "clips.segmented", "b")
 
 
@@ -102,3 +106,27 @@ def test_a_torn_line_is_passed_over(tmp_path: Path, torn: bytes) -> None:
     CrashLedger(path).begin([A])
     path.write_bytes(path.read_bytes() + torn)
     assert CrashLedger(path).crashes(A) == 1
+
+
+def full(*_: object) -> int:
+    raise OSError(errno.ENOSPC, "no room")
+
+
+@pytest.mark.parametrize("write", [full, lambda file, content: REAL_WRITE(file, content[:5])], ids=["all", "part"])
+def test_on_a_full_disk_nothing_is_begun_and_nothing_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[int, bytes], int]
+) -> None:
+    path = tmp_path / "crashes"
+    CrashLedger(path).begin([A])
+    ledger = CrashLedger(path)
+    ledger.begin([A])
+    ledger.end([A])
+    with monkeypatch.context() as patched:
+        patched.setattr(crashes.os, "write", write)
+        with pytest.raises(OSError, match=r"No space|no room"):
+            ledger.begin([B])
+        ledger.flush()
+        ledger.parole(B, 2)
+    ledger.begin([])
+    again = CrashLedger(path)
+    assert (again.crashes(A), again.crashes(B)) == (0, 2)

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
 from tests.stream import chain
 from vta_stream.stream.connection import BrokerConnection
@@ -40,3 +41,16 @@ def test_such_a_worker_ends_with_1(
     settings = chain.make_settings("127.0.0.1:1", "vta", tmp_path)
     assert run_worker({}, settings, BrokerConnection("127.0.0.1:1")) == 1
     assert "cancelled from within" in caplog.text
+
+
+def test_a_broker_that_goes_while_it_starts_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def start(self: Worker) -> None:
+        raise KafkaConnectionError("Unable to bootstrap")
+
+    monkeypatch.setattr(Worker, "start", start)
+    settings = chain.make_settings("127.0.0.1:1", "vta", tmp_path)
+    assert run_worker({}, settings, BrokerConnection("127.0.0.1:1")) == 1
+    assert "the broker does not answer, so the worker ends" in caplog.text
+    assert "Traceback" not in caplog.text

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +13,9 @@ from vta_stream.stream import noise
 def loggers_as_before() -> Iterator[None]:
     before = {name: logging.getLogger(name) for name in noise.FAMILIES}
     kept = {name: (logger.level, logger.propagate, logger.handlers) for name, logger in before.items()}
+    hook = threading.excepthook
     yield
+    threading.excepthook = hook
     for name, (level, propagate, handlers) in kept.items():
         before[name].setLevel(level)
         before[name].propagate = propagate
@@ -29,7 +32,27 @@ def test_a_flood_becomes_a_few_lines_that_count_the_rest(
     logger.info("below the level")
     for number in range(1000):
         logger.warning("no broker %d", number)
-    assert [record.getMessage() for record in caplog.records] == [f"no broker {number}" for number in range(5)]
+    assert [record.getMessage() for record in caplog.records] == ["no broker 0"]
     now_s += 1
     logging.getLogger("faust.app").error("still none")
-    assert caplog.records[5].getMessage() == "still none (and 995 lines of the broker's clients left out)"
+    assert caplog.records[1].getMessage() == "still none (and 999 lines of the broker's clients left out)"
+
+
+def test_an_exception_of_theirs_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    noise.limit_noise()
+    try:
+        raise ConnectionError("no\nbroker")
+    except ConnectionError:
+        logging.getLogger("mode.worker").exception("crashed")
+    (line,) = caplog.text.splitlines()
+    assert line.endswith(r"crashed: ConnectionError('no\nbroker')")
+
+
+def test_a_thread_that_breaks_is_one_line_too(caplog: pytest.LogCaptureFixture) -> None:
+    noise.limit_noise()
+    thread = threading.Thread(target=lambda: 1 / 0, name="consumer 3")
+    thread.start()
+    thread.join()
+    assert [record.getMessage() for record in caplog.records] == [
+        "consumer 3 broke: ZeroDivisionError('division by zero')"
+    ]

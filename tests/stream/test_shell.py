@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import time
 from collections.abc import Sequence
@@ -126,22 +127,21 @@ async def test_what_is_not_due_does_not_hold_up_the_main_topic(bench: Bench) -> 
     async with bench.shell(Scripted(on)) as shell:
         later = clip_message(0)
         for offset in range(1200):
-            await shell.take(
-                Message(RETRIES, offset, b"k", later.value, 0.0, later.origin, not_before_s=time.time() + 900)
-            )
+            origin = Origin("clips.segmented", 0, offset)
+            await shell.take(Message(RETRIES, offset, b"k", later.value, 0.0, origin, not_before_s=time.time() + 900))
         assert bench.flow, "above its bound the shelf pauses its topic"
         assert not any(bench.flow)
-        await shell.take(clip_message(0))
-        await until(lambda: shell.acks.next_offset(MAIN) == 1)
+        await shell.take(clip_message(5000))
+        await until(lambda: shell.acks.next_offset(MAIN) == 5001)
         assert bench.sender.topics() == ["p.clips.scored"]
 
 
 async def test_a_full_shelf_sends_what_is_due_last_round_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shelf_file, "ROTATE_AFTER_S", 0.05)
     async with bench.shell(Scripted(on)) as shell:
-        value, origin = clip_message(0).value, clip_message(0).origin
+        value = clip_message(0).value
         for offset in range(shelf_file.COUNT_MAX):
-            due_s = time.time() + 900 - offset
+            due_s, origin = time.time() + 900 - offset, Origin("clips.segmented", 0, offset)
             await shell.take(Message(RETRIES, offset, b"k", value, 0.0, origin, attempt=3, not_before_s=due_s))
         await until(lambda: bench.flow and bench.flow[-1])
         half = shelf_file.COUNT_MAX // 2
@@ -177,3 +177,20 @@ async def test_what_comes_before_its_turn_is_asked_for_and_not_worked_on(bench: 
         assert shell.acks.take_commits() == {MAIN: 4}
     assert stage.calls == [["v0"], ["v1"], ["v2"], ["v3"]]
     assert set(bench.asked) == {(MAIN, 1)}
+
+
+@pytest.mark.parametrize("where", ["stage", "ledger"])
+async def test_a_full_disk_is_no_defect_of_the_message(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def full(*_: Any) -> list[Outcome]:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    stage = Scripted(full if where == "stage" else on, batch_max=2, batch_wait_s=5.0)
+    if where == "ledger":
+        monkeypatch.setattr(bench.ledger, "begin", full)
+    async with bench.shell(stage, attempts_max=3) as shell:
+        await shell.take(clip_message(0))
+        await shell.take(clip_message(1))
+        await until(lambda: shell.acks.in_work == 0)
+    assert bench.sender.topics() == ["p.score.retries"] * 2

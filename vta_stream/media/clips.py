@@ -11,7 +11,7 @@ from vta_stream.domain.clip import Cut, Segment, Span
 from vta_stream.domain.ids import clip_id
 from vta_stream.domain.making import MadeClip, MadeVideo
 from vta_stream.domain.transcript import Cue
-from vta_stream.ports import TransientError
+from vta_stream.ports import DISK_FULL, TransientError
 from vta_stream.settings.work import SegmentSettings
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ def make_clips(
 
     from vta_stream.media.candidates import FrameSpool
     from vta_stream.media.decode import decode_pass
-    from vta_stream.media.encode import DISK_FULL
 
     spacing_s = settings.min_clip_s / settings.frames_per_clip
     try:

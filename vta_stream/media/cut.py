@@ -15,11 +15,12 @@ from av.video.stream import VideoStream
 from vta_stream.domain.clip import Cut, Span
 from vta_stream.media.clock import Damage, Timeline, decoded_frames
 from vta_stream.media.decode import use_threads
-from vta_stream.media.encode import DISK_FULL, write_clip
+from vta_stream.media.encode import write_clip
 from vta_stream.media.opening import limit_picture, open_media, pick_video
 from vta_stream.media.plan import CutPlan, plan_cut
 from vta_stream.media.sound import SoundError, sound_of
 from vta_stream.media.verify import CutError, verify
+from vta_stream.ports import DISK_FULL
 from vta_stream.settings.work import SegmentSettings
 
 _SEEK_MARGINS_S = (0, 3, 30)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -20,8 +19,6 @@ from av.video.stream import VideoStream
 from vta_stream.media.probe import displayed_size, rotation_of
 from vta_stream.media.sound import RATE_HZ
 from vta_stream.settings.work import SegmentSettings
-
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 GOP_S = 2
 THREADS = 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vta_stream.ports.errors import DeferError, StageError, TerminalError, TransientError
+from vta_stream.ports.errors import DISK_FULL, DeferError, StageError, TerminalError, TransientError
 from vta_stream.ports.models import CaptionModel, ImageTextModel, Models, SpeechRecognizer, VideoSource
 from vta_stream.ports.plugins import Captioner, ClipInputs, Filter, Scorer
 from vta_stream.ports.storage import ArtifactFolder, Committed, Dataset, MediaStore
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vta_stream.ports.models import Vectors as Vectors
 
 __all__ = [
+    "DISK_FULL",
     "AnyStage",
     "ArtifactFolder",
     "CaptionModel",

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""An OSError with one of these numbers is the machine's trouble, never the input's fault."""
+
 
 class StageError(Exception):
     """An error that a stage understands. `reason` is a short snake_case slug and becomes a metric label.

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from vta_stream.domain.video import Fetched, Subtitle, VideoRequest
-from vta_stream.ports import TerminalError, TransientError
+from vta_stream.ports import DISK_FULL, TerminalError, TransientError
 from vta_stream.settings.work import DownloadSettings
 
 SIDECARS = ("json3", "vtt", "srt", "ass")
@@ -149,7 +149,7 @@ def _take(source: int, target: Path, stopped: threading.Event) -> None:
             _copy(source, part, stopped)
     except OSError as error:
         part.unlink(missing_ok=True)
-        reason = "disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "io_error"
+        reason = "disk_full" if error.errno in DISK_FULL else "io_error"
         raise TransientError(reason, f"{target.name} cannot be written: {error.strerror}.") from error
     part.replace(target)
 

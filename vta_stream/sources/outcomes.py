@@ -6,14 +6,13 @@ sentences that YouTube shows second.
 
 from __future__ import annotations
 
-import errno
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from vta_stream.domain.video import Source
-from vta_stream.ports import DeferError, StageError, TerminalError, TransientError
+from vta_stream.ports import DISK_FULL, DeferError, StageError, TerminalError, TransientError
 
 RETRY_AFTER_DEFAULT_S = 900.0
 RETRY_AFTER_MAX_S = 3600.0
@@ -73,7 +72,7 @@ def outcome(error: BaseException, source: Source, refused: Sequence[str] = ()) -
     if refused:
         return TerminalError("not_allowed", f"The download tried what is not allowed: {'; '.join(refused[:3])}.")
     for cause in causes:
-        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(cause, OSError) and cause.errno in DISK_FULL:
             return TransientError("disk_full", f"The disk is full: {cause}.")
     if "No space left on device" in text:
         return TransientError("disk_full", f"The disk is full: {text}.")

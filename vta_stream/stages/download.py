@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import hashlib
 import heapq
 import json
@@ -20,6 +19,7 @@ from vta_stream import metrics
 from vta_stream.domain.delivery import Delivery, Emission
 from vta_stream.domain.video import Fetched, MediaFile, Source, Subtitle, Video, VideoFacts, VideoRequest
 from vta_stream.ports import (
+    DISK_FULL,
     ArtifactFolder,
     MediaStore,
     Outcome,
@@ -95,8 +95,8 @@ class DownloadStage:
         except StageError as error:
             return error
         except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            return TransientError("disk_full" if full else "io_error", f"The media store cannot be written: {error}.")
+            reason = "disk_full" if error.errno in DISK_FULL else "io_error"
+            return TransientError(reason, f"The media store cannot be written: {error}.")
         return (Emission("videos.downloaded", replace(video, request=request)),)
 
     @asynccontextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import hashlib
 import time
 from collections.abc import Callable, Sequence
@@ -19,7 +18,7 @@ from vta_stream.domain.scores import Scores
 from vta_stream.domain.transcript import Cue, TranscribedVideo, Transcript
 from vta_stream.domain.verdict import Verdict
 from vta_stream.metrics import MEDIA_SECONDS
-from vta_stream.ports import ArtifactFolder, MediaStore, Outcome, StageError, TransientError
+from vta_stream.ports import DISK_FULL, ArtifactFolder, MediaStore, Outcome, StageError, TransientError
 from vta_stream.settings.work import SegmentSettings
 
 T = TypeVar("T")
@@ -102,7 +101,7 @@ class SegmentStage:
         except FileNotFoundError as error:
             return TransientError("media_gone", f"{error.filename} is not in the media store (any more)")
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno not in DISK_FULL:
                 raise
             return TransientError("disk_full", f"no room for the clips of {transcribed.video_id}: {error}")
 

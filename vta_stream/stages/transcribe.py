@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import hashlib
 import json
 import logging
@@ -18,6 +17,7 @@ from vta_stream.domain.delivery import Delivery, Emission
 from vta_stream.domain.transcript import Cue, TranscribedVideo, Transcript, TranscriptFacts, TranscriptSource, union_s
 from vta_stream.domain.video import Subtitle, Video
 from vta_stream.ports import (
+    DISK_FULL,
     ArtifactFolder,
     MediaStore,
     Outcome,
@@ -121,8 +121,8 @@ class TranscribeStage:
         except StageError as error:
             return error
         except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            return TransientError("disk_full" if full else "io_error", f"The media store cannot be written: {error}.")
+            reason = "disk_full" if error.errno in DISK_FULL else "io_error"
+            return TransientError(reason, f"The media store cannot be written: {error}.")
         facts = TranscriptFacts(
             path=f"{artifact.relative}/{TRANSCRIPT}",
             source=transcript.source,

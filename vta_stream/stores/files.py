@@ -6,9 +6,9 @@ import errno
 import os
 from pathlib import Path
 
-from vta_stream.ports import TransientError
+from vta_stream.ports import DISK_FULL, TransientError
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FULL = {*DISK_FULL, errno.EFBIG}
 
 
 def sync_file(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections import Counter
@@ -9,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from vta_stream.failpoints import hit
+from vta_stream.ports import DISK_FULL
 
 FILE_BYTES_MAX = 1024 * 1024
 COUNTS_MAX = 10_000
@@ -52,10 +54,17 @@ class CrashLedger:
         return self._crashes.get(key, 0)
 
     def begin(self, keys: Iterable[str]) -> None:
-        """Work starts. On return a crash of the process is counted against these."""
+        """Work starts. On return a crash of the process is counted against these.
+
+        Raises OSError where nothing can be written; then the work must not start, and is not counted.
+        """
         keys = tuple(keys)
         self._begun.update(keys)
-        self._append(self._unwritten + "".join(f"+{key}\n" for key in keys))
+        try:
+            self._append(self._unwritten + "".join(f"+{key}\n" for key in keys))
+        except OSError:
+            self._end(keys)
+            raise
         self._unwritten = ""
 
     def end(self, keys: Iterable[str]) -> None:
@@ -67,23 +76,26 @@ class CrashLedger:
         keys = tuple(keys)
         for key in keys:
             self._crashes.pop(key, None)
-            self._begun[key] -= 1
-            if self._begun[key] <= 0:
-                del self._begun[key]
+        self._end(keys)
         self._unwritten += "".join(f"-{key}\n" for key in keys)
         if len(self._unwritten) > UNWRITTEN_MAX:
             self.flush()
 
     def flush(self) -> None:
-        """Write what has ended since the last `begin`."""
-        text, self._unwritten = self._unwritten, ""
-        self._append(text)
+        """Write what has ended since the last `begin`; on a full disk, leave it to the next `begin`."""
+        try:
+            self._append(self._unwritten)
+        except OSError as error:
+            if error.errno not in DISK_FULL:
+                raise
+        else:
+            self._unwritten = ""
 
     def parole(self, key: str, crashes: int) -> None:
         """Set how often the process died with this in work: it has ended, but has not proved itself."""
         self._crashes[key] = crashes
+        self._unwritten += f"={key} {crashes}\n"
         self.flush()
-        self._append(f"={key} {crashes}\n")
 
     def close(self) -> None:
         """A shutdown in good order: what is still in work is not held against it."""
@@ -91,10 +103,19 @@ class CrashLedger:
         os.close(self._rewrite())
         os.close(self._file)
 
+    def _end(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self._begun[key] -= 1
+            if self._begun[key] <= 0:
+                del self._begun[key]
+
     def _append(self, text: str) -> None:
+        """All of the text or, with an OSError, nothing of it."""
         if not text:
             return
-        os.write(self._file, text.encode())
+        if os.write(self._file, text.encode()) < len(text):
+            os.ftruncate(self._file, self._size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
         self._size += len(text)
         if self._size > FILE_BYTES_MAX:
             previous, self._file = self._file, self._rewrite()

@@ -25,6 +25,7 @@ from vta_stream.stream.message import RETRIES_SUFFIX, Message
 from vta_stream.stream.producer import Sender
 from vta_stream.stream.settling import Ending, Settler
 from vta_stream.stream.shelf import Shelf
+from vta_stream.stream.single_flight import SingleFlight
 from vta_stream.stream.topology import Topology
 from vta_stream.stream.triage import Triage, identity
 from vta_stream.stream.trying import Suspects, Trial
@@ -78,6 +79,7 @@ class Shell:
         self._settler = Settler(stage.name, around.prefix, around.sender, around.retry)
         self._trial = Trial(stage, around.ledger, around.topology)
         self._works: dict[tuple[Partition, int], Work] = {}
+        self._single = SingleFlight()
         self._closing = asyncio.Event()
         self._ended: list[tuple[Work, Ending]] = []
         self._slots: set[asyncio.Task[None]] = set()
@@ -112,7 +114,9 @@ class Shell:
         """
         self.acks.forget(partitions)
         for key in [key for key in self._works if key[0] in partitions]:
-            self._works.pop(key).lost = True
+            work = self._works.pop(key)
+            work.lost = True
+            self._single.leave(work)
         self._shelf.drop_lost()
         if not self.stage.ordered:
             self._trial.cancel_lost()
@@ -174,7 +178,11 @@ class Shell:
             self._read_again(message.partition, expected)
         if seen is not Seen.NEW:
             return None
+        if self._single.is_copy(message):
+            self.acks.finish(message.partition, message.offset)
+            return None
         work = self._works[message.partition, message.offset] = Work(message)
+        self._single.enter(work)
         return work
 
     async def _enqueue(self, work: Work) -> None:
@@ -190,6 +198,8 @@ class Shell:
             while (due := self._shelf.pop_due()) is not None:
                 await self._enqueue(due)
             if rotated := self._shelf.to_rotate():
+                for work in rotated:
+                    self._single.leave(work)
                 await self._settler.send_again(rotated)
                 for work in rotated:
                     self._acknowledge(work)
@@ -270,6 +280,8 @@ class Shell:
 
     async def _settle(self, endings: Sequence[tuple[Work, Ending]]) -> None:
         ours = [(work, ending) for work, ending in endings if not work.lost]
+        for work, _ in ours:
+            self._single.leave(work)
         if ours:
             await self._settler.settle(ours)
         for work, _ in endings:

@@ -12,7 +12,7 @@ from typing import Any
 from vta_stream import metrics
 from vta_stream.domain.delivery import Delivery
 from vta_stream.failpoints import hit
-from vta_stream.ports import AnyStage, Outcome, StageError
+from vta_stream.ports import DISK_FULL, AnyStage, Outcome, StageError, TransientError
 from vta_stream.stream.batching import Work
 from vta_stream.stream.crashes import CrashLedger, is_last_chance
 from vta_stream.stream.dead_letters import unknown
@@ -73,6 +73,8 @@ class Trial:
                 return [(works[0], error)]
             log.warning("%s: a batch of %d failed, trying one by one: %s", self._stage.name, len(works), error)
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in DISK_FULL:
+                return [(work, TransientError("disk_full", f"The disk is full: {error}.")) for work in works]
             if len(works) == 1:
                 log.exception("%s: a defect showed on %s", self._stage.name, works[0])
                 return [(works[0], unknown(error))]

@@ -95,10 +95,14 @@ async def _live(worker: Worker, on_ready: Callable[[Worker], None] | None) -> No
 
 
 def _explain(ended: BaseException | None) -> int:
+    from aiokafka.errors import KafkaConnectionError
+
     if ended is None:
         return 0
     if isinstance(ended, WorkerError):
         log.error("%s", ended)
+    elif isinstance(ended, KafkaConnectionError):
+        log.error("the broker does not answer, so the worker ends: %s. Start it again when the broker runs", ended)
     else:
         log.error("the worker ends: %r", ended, exc_info=ended)
     return 1

@@ -247,6 +247,8 @@ class Faults:
         said = log.read_text(errors="replace")
         if code == 1 and says in said:
             self.measured.done[f"{fault.kind}: refused"] += 1
+        elif code == -signal.SIGKILL and " runs " in said:  # it met a clip that kills whoever works on it
+            self.measured.done[f"{fault.kind}: took the place of a dead one"] += 1
         else:
             self.measured.wrong.append(f"{fault}: ended with {code}, see {log.name}")
 

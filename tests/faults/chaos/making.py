@@ -14,7 +14,7 @@ from vta_stream.domain.clip import Cut, Segment, Span
 from vta_stream.domain.ids import clip_id
 from vta_stream.domain.making import MadeClip, MadeVideo
 from vta_stream.domain.transcript import Cue
-from vta_stream.ports import TerminalError
+from vta_stream.ports import DISK_FULL, TerminalError, TransientError
 
 HANG_S = 3600.0
 
@@ -39,8 +39,13 @@ def make_clips(
     made = []
     for plan in world.clips_of(video_id):
         identity = clip_id(video_id, plan.start_s, plan.end_s, version)
-        (folder / f"{identity}.mp4").write_bytes(world.content(identity, "mp4"))
-        (folder / f"{identity}.npz").write_bytes(identity.encode())
+        try:
+            (folder / f"{identity}.mp4").write_bytes(world.content(identity, "mp4"))
+            (folder / f"{identity}.npz").write_bytes(identity.encode())
+        except OSError as error:  # as the real one does
+            if error.errno in DISK_FULL:
+                raise TransientError("disk_full", str(error)) from error
+            raise
         span = Span(plan.start_s, plan.end_s)
         made.append(
             MadeClip(

@@ -119,10 +119,6 @@ def _letters(published: Collection[str], garbage: int, version: str, observed: O
         kind = "lost" if unreadable < garbage else "twice"
         text = f"{garbage} were published and {unreadable} have a dead letter"
         found.violations.append(Violation(kind, "unreadable messages", text))
-    found.violations += [
-        Violation("lost", str(letter[1] or letter[0]), f"has no dead letter {letter}")
-        for letter in wanted - set(counted)
-    ]
     excused = set()
     for letter, count in counted.items():
         found.repeated_letters += count - 1
@@ -135,6 +131,11 @@ def _letters(published: Collection[str], garbage: int, version: str, observed: O
         else:
             found.violations.append(Violation("wrong", str(letter[1] or letter[0]), f"has a dead letter {letter}"))
         excused.add(str(letter[1] or letter[0]))
+    found.violations += [
+        Violation("lost", str(letter[1] or letter[0]), f"has no dead letter {letter}")
+        for letter in wanted - set(counted)
+        if not (letter[0] in excused or letter[1] in excused)
+    ]
     return excused
 
 
