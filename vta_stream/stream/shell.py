@@ -14,13 +14,12 @@ from typing import Any
 
 from vta_stream import metrics
 from vta_stream.failpoints import hit
-from vta_stream.ports import AnyStage, DeferError, TransientError
+from vta_stream.ports import AnyStage
 from vta_stream.settings.delivery import RetrySettings
 from vta_stream.stream.acks import OrderedAcks, Partition, Seen
-from vta_stream.stream.backoff import Backoff
 from vta_stream.stream.batching import Intake, Room, Work
 from vta_stream.stream.crashes import CrashLedger
-from vta_stream.stream.dead_letters import UNKNOWN, Failure
+from vta_stream.stream.in_place import InPlace
 from vta_stream.stream.message import RETRIES_SUFFIX, Message
 from vta_stream.stream.producer import Sender
 from vta_stream.stream.settling import Ending, Settler
@@ -71,16 +70,15 @@ class Shell:
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._triage = Triage(stage.name, around.ledger, around.suspects.crashes_max)
         self._suspects = around.suspects
-        self._attempts_max = around.retry.attempts_max
-        self._in_place = Backoff.from_settings(around.retry).in_place()
         self._room = Room(2 * stage.batch_max * stage.concurrency + IN_FLIGHT_SPARE, IN_FLIGHT_BYTES_MAX)
         self._intake = Intake(stage.batch_max, stage.batch_wait_s)
         self._shelf = Shelf(set_retries_flow)
         self._settler = Settler(stage.name, around.prefix, around.sender, around.retry)
-        self._trial = Trial(stage, around.ledger, around.topology)
+        self._closing = asyncio.Event()
+        trial = Trial(stage, around.ledger, around.topology)
+        self._trial = InPlace(stage.name, trial, around.retry, self._closing) if stage.ordered else trial
         self._works: dict[tuple[Partition, int], Work] = {}
         self._single = SingleFlight()
-        self._closing = asyncio.Event()
         self._ended: list[tuple[Work, Ending]] = []
         self._slots: set[asyncio.Task[None]] = set()
         self._settling: set[asyncio.Task[None]] = set()
@@ -118,8 +116,7 @@ class Shell:
             work.lost = True
             self._single.leave(work)
         self._shelf.drop_lost()
-        if not self.stage.ordered:
-            self._trial.cancel_lost()
+        self._trial.cancel_lost()
 
     async def drain(self, grace_s: float) -> int:
         """Stop: begin nothing more, let what is in work end within `grace_s` seconds, cancel the rest.
@@ -229,48 +226,12 @@ class Shell:
                         self._watch(self._settling, self._settle_ended(), f"{self.stage.name} settling")
 
     async def _try(self, works: Sequence[Work]) -> list[tuple[Work, Ending]]:
-        """Until there is a word on each work. An ordered stage is asked again in place, as often as it takes."""
-        ended: list[tuple[Work, Ending]] = []
-        while works:
-            endings = await self._trial.isolated(works)
-            answered = {work for work, _ in endings}
-            for work in works:
-                if work not in answered:  # it was lost meanwhile
-                    self._room.release(work.message.size_bytes)
-            if not self.stage.ordered:
-                return endings
-            again: list[tuple[Work, Ending]] = []
-            for work, ending in endings:
-                (again if self._in_its_place(work, ending) else ended).append((work, ending))
-            works = [work for work, _ in again]
-            if again and not await self._wait_in_place(again):
-                return ended
-        return ended
-
-    def _in_its_place(self, work: Work, ending: Ending) -> bool:
-        if isinstance(ending, TransientError | DeferError):
-            return True
-        # What nobody classified may be the machine's fault, and a dead letter is for ever: so not at once.
-        return isinstance(ending, Failure) and ending.kind == UNKNOWN and work.attempt < self._attempts_max
-
-    async def _wait_in_place(self, again: Sequence[tuple[Work, Ending]]) -> bool:
-        """Wait before the next try in place; False if the shell closes meanwhile."""
-        first = again[0]
-        wait_s = self._in_place.wait_s(first[0].attempt)
-        if isinstance(first[1], DeferError):
-            wait_s = max(wait_s, first[1].after_s)
-        log.warning(
-            "%s: %d wait in place for %.1f s, first %s: %s", self.stage.name, len(again), wait_s, first[0], first[1]
-        )
-        for work, _ in again:
-            work.tries += 1
-            metrics.MESSAGES.labels(self.stage.name, "retry").inc()
-        try:
-            async with asyncio.timeout(wait_s):
-                await self._closing.wait()
-        except TimeoutError:
-            return True
-        return False
+        endings = await self._trial.isolated(works)
+        answered = {work for work, _ in endings}
+        for work in works:
+            if work not in answered:  # it was lost meanwhile
+                self._room.release(work.message.size_bytes)
+        return endings
 
     async def _settle_ended(self) -> None:
         """Settle all that has ended, together: while the broker answers, more gathers for the next turn."""
