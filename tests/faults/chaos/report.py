@@ -26,6 +26,7 @@ def rows(outcome: Outcome) -> list[tuple[str, str]]:
         ("videos / clips / samples in the dataset", f"{judgement.videos} / {judgement.clips} / {judgement.samples}"),
         ("shards, all read by webdataset", str(outcome.shards)),
         ("findings of verify", str(len(outcome.findings))),
+        *_left(outcome),
         ("dead letters", f"{judgement.letters} ({judgement.repeated_letters} of inputs that had been sent twice)"),
         ("lost", str(judgement.count("lost"))),
         ("twice", str(judgement.count("twice"))),
@@ -45,6 +46,11 @@ def rows(outcome: Outcome) -> list[tuple[str, str]]:
         )
     found.append(("log bytes of all workers", str(outcome.log_bytes)))
     return found
+
+
+def _left(outcome: Outcome) -> list[tuple[str, str]]:
+    what = "table files of commits that were cut off, removed after a day"
+    return [(what, str(outcome.files_of_cut_off_commits))] if outcome.options.in_bucket else []
 
 
 def tried(outcome: Outcome) -> list[tuple[str, str, int]]:
@@ -109,6 +115,7 @@ def _facts(outcome: Outcome) -> dict[str, Any]:
         "workers": outcome.options.workers,
         "in_bucket": outcome.options.in_bucket,
         "findings": outcome.findings,
+        "files_of_cut_off_commits": outcome.files_of_cut_off_commits,
         "seconds": round(outcome.seconds, 1),
         "faults": {kind: count for kind, _, count in tried(outcome) if kind},
         "kills": dict(outcome.kills),

@@ -33,7 +33,10 @@ _ASIDE = "it is moved to quarantine/"
 KINDS: dict[str, Kind] = {
     "table_file_missing": Kind("the catalog names a table's file that is not there", "none", _COPY),
     "table_file_damaged": Kind("a table's file cannot be read, or is not as long as the catalog says", "none", _COPY),
-    "unknown_table_file": Kind("a file among the tables that the catalog does not know", "repair", _ASIDE, True),
+    "unknown_table_file": Kind(
+        "a file among the tables that the catalog does not know (in a bucket, commits that were cut off leave some; "
+        "the writer removes them after a day)", "repair", _ASIDE, True,
+    ),
     "mark_missing": Kind(
         "the mark is gone by which a writer knows the place of its files: none starts there", "none", "bring the file "
         "back, or write it with just that content if this is the right place",

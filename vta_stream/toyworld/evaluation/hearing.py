@@ -1,6 +1,6 @@
 """How well a recogniser hears: held-out sentences by known and by new speakers, whole narrations, and what is none.
 
-All goes the way of the daemon: a WAV file with several sentences and pauses, silero VAD, windows of 30 s.
+All goes the way of the daemon: a WAV file with several sentences and pauses, silero VAD, the model's windows.
 """
 
 from __future__ import annotations

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from vta_stream.toyworld.training.hearing.course import LESSONS, weights
+from vta_stream.toyworld.training.hearing.course import lessons_from, weights
 from vta_stream.toyworld.training.hearing.network import DECODER_LAYERS, GUIDED_HEAD
+from vta_stream.toyworld.training.hearing.windows import Lesson
 from vta_stream.toyworld.whisper_format import convert
 
 _LOSSES = ("pieces", "guide", "sounds")
@@ -24,7 +25,8 @@ def export(work: Path, seed: int, folder: Path, tell: Callable[[str], None], *, 
     folder.parent.mkdir(parents=True, exist_ok=True)
     convert(network.whisper, pieces.tokenizer, folder, [(DECODER_LAYERS - 1, GUIDED_HEAD)])
     curve = [json.loads(line) for line in (work / "curve.jsonl").read_text(encoding="utf-8").splitlines()]
-    draw_curves([point for point in curve if point["step"] <= steps], folder / "curves.png")
+    lessons = lessons_from(start)
+    draw_curves([point for point in curve if point["step"] <= steps], lessons, folder / "curves.png")
     tell("measuring on held-out speech")
     command = ["-m", "vta_stream", "toyworld", "evaluate", "--only", "hearing", "--json", "--hearing", str(folder)]
     done = subprocess.run([sys.executable, *command], stdout=subprocess.PIPE, text=True, check=True)
@@ -32,14 +34,14 @@ def export(work: Path, seed: int, folder: Path, tell: Callable[[str], None], *, 
         "command": f"python -m vta_stream.toyworld.training.hearing --work FOLDER --seed {seed}"
         f"{f' --from {start.name}' if start else ''} --out {folder.name}",
         "steps": steps,
-        "of": sum(lesson.steps for lesson in LESSONS),
+        "of": sum(lesson.steps for lesson in lessons),
         "held_out": json.loads(done.stdout)["hearing"],
     }
     (folder / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     tell(json.dumps(figures))
 
 
-def draw_curves(curve: list[dict[str, float]], path: Path) -> None:
+def draw_curves(curve: list[dict[str, float]], lessons: Sequence[Lesson], path: Path) -> None:
     """The losses over the steps, the lessons marked; a step that was taken again counts as it came last."""
     from matplotlib.figure import Figure
 
@@ -49,7 +51,7 @@ def draw_curves(curve: list[dict[str, float]], path: Path) -> None:
         values = {point["step"]: point[name] for point in curve if name in point}
         axes.plot(sorted(values), [values[step] for step in sorted(values)], label=name)
     first = 0
-    for lesson in LESSONS:
+    for lesson in lessons:
         axes.axvline(first, color="0.7", linewidth=0.8)
         axes.text(
             first, 1.01, f" {lesson.sentences} sentences", fontsize="x-small", transform=axes.get_xaxis_transform()

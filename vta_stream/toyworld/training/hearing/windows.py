@@ -13,13 +13,13 @@ from torch.utils.data import Dataset
 
 from vta_stream.toyworld.training.hearing.pieces import IGNORED, Label, Pieces, Utterance
 from vta_stream.toyworld.training.hearing.recordings import Sentence, Speaker
-from vta_stream.toyworld.whisper_format import MELS
+from vta_stream.toyworld.whisper_format import MELS, WINDOW_S
 from vta_stream.toyworld.world.realm import Realm, rng_of
 from vta_stream.toyworld.world.speech import RATE_HZ, SpokenWord
 
 Floats = npt.NDArray[np.float32]
 
-FRAME_S, WINDOW_S = 0.01, 30.0
+FRAME_S = 0.01
 POSITION_S = 2 * FRAME_S
 """What the encoder makes of two frames."""
 
@@ -36,7 +36,7 @@ _NO_SPEECH_SHARE, _FOREIGN_SHARE, _UNTIMED_SHARE = 0.05, 0.07, 0.3
 class Lesson:
     """A part of the course: `steps` batches of `rows` windows with up to `sentences` in each.
 
-    `full`: windows of 30 s, as in use; else they are as long as the longest, and begin at any time within the 30 s.
+    `full`: windows of WINDOW_S, as in use; else they are as long as the longest, and begin at any time within that.
     """
 
     steps: int
@@ -124,7 +124,7 @@ class Windows(Dataset[Batch]):
 def _compose(
     rng: random.Random, lesson: Lesson, sentences: Sequence[Sentence], speaker: Speaker, usual_s: float
 ) -> tuple[Floats, list[Utterance]]:
-    """One to `sentences` sentences with pauses, at one rate and loudness; up to 30 s and what is cut off there."""
+    """One to `sentences` sentences with pauses, at one rate and loudness; up to WINDOW_S and what is cut off there."""
     stretch = rng.uniform(0.86, 1.16) if rng.random() < 0.6 else 1.0
     gain = 10 ** rng.uniform(-1.2, 0.2)
     length_s = rng.uniform(0.0, 0.6) if rng.random() < 0.8 else rng.uniform(0.6, 1.6)
