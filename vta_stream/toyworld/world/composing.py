@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 from vta_stream.toyworld.world.realm import Realm, realm_of
@@ -36,7 +37,7 @@ def compose_scene(rng: random.Random, realm: Realm, duration_s: float, *, frozen
         groups = _draw_groups(rng, frozen)
         if realm_of(scene_key([(g.count, g.size, g.colour, g.shape, g.motion) for g in groups])) != realm:
             continue
-        backdrop = _draw_backdrop(rng, groups)
+        backdrop = draw_backdrop(rng, [group.colour for group in groups])
         scene = Scene(groups, backdrop, Camera(), round(rng.uniform(0.84, 1.06), 3), duration_s)
         for _ in range(_TRIES):
             laid_out = _lay_out(scene, rng, frozen)
@@ -93,20 +94,24 @@ def _distance(first: str, second: str) -> float:
     return math.dist(COLOURS[first], COLOURS[second])
 
 
-def _draw_backdrop(rng: random.Random, groups: tuple[Group, ...]) -> Backdrop:
-    """Two dull colours of like lightness, far enough from those of all groups."""
-    colours = [COLOURS[group.colour] for group in groups]
+def draw_backdrop(rng: random.Random, colours: Sequence[str]) -> Backdrop:
+    """Two dull colours of like lightness, on which these colours are clearly seen."""
     while True:
         level = rng.uniform(60, 190)
         first, second = (
             tuple(round(min(225.0, max(35.0, base + rng.uniform(-22, 22)))) for _ in range(3))
             for base in (level, level + rng.uniform(-26, 26))
         )
-        if all(math.dist(colour, dull) >= _CONTRAST for colour in colours for dull in (first, second)):
+        if all(math.dist(COLOURS[colour], dull) >= _CONTRAST for colour in colours for dull in (first, second)):
             pattern = rng.choice(PATTERNS)
             return Backdrop(
                 pattern, (first[0], first[1], first[2]), (second[0], second[1], second[2]), rng.getrandbits(31)
             )
+
+
+def is_seen_on(backdrop: Backdrop, colour: str) -> bool:
+    """Whether the colour is clearly seen on the backdrop."""
+    return all(math.dist(COLOURS[colour], dull) >= _CONTRAST for dull in (backdrop.first, backdrop.second))
 
 
 def _lay_out(scene: Scene, rng: random.Random, frozen: bool) -> Scene:

@@ -10,9 +10,9 @@ from vta_stream.toyworld.training.sight import batches, loop
 from vta_stream.toyworld.training.sight.batches import Batches
 from vta_stream.toyworld.training.sight.export import draw_curves
 from vta_stream.toyworld.training.sight.loop import Run, Training
-from vta_stream.toyworld.training.sight.losses import WEIGHTS, losses, make_heads, picture_losses
+from vta_stream.toyworld.training.sight.losses import WEIGHTS, crowd_losses, losses, make_heads, picture_losses
 from vta_stream.toyworld.training.sight.model import make_network
-from vta_stream.toyworld.training.sight.pool import Pool
+from vta_stream.toyworld.training.sight.pool import Crowds, Pool
 
 SCENES = 6
 
@@ -24,17 +24,24 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Pool:
     return made
 
 
+@pytest.fixture(scope="module")
+def crowds(tmp_path_factory: pytest.TempPathFactory) -> Crowds:
+    made = Crowds(tmp_path_factory.mktemp("crowds"), SCENES, 0)
+    made.build()
+    return made
+
+
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "PICTURES", 8)
 
 
-def drawn(pool: Pool) -> Batches:
-    return Batches(pool, 0, "cpu", torch.float32)
+def drawn(pool: Pool, crowds: Crowds) -> Batches:
+    return Batches(pool, crowds, 0, "cpu", torch.float32)
 
 
-def test_a_batch_says_which_texts_hold_of_which_pictures(pool: Pool) -> None:
-    batch = drawn(pool).draw(0)
+def test_a_batch_says_which_texts_hold_of_which_pictures(pool: Pool, crowds: Crowds) -> None:
+    batch = drawn(pool, crowds).draw(0)
     texts = sum(len(part) for part in batch.tokens)
     assert batch.pixels.shape == (8, 3, 96, 176)
     assert batch.pixels.abs().max() <= 1
@@ -48,20 +55,21 @@ def test_a_batch_says_which_texts_hold_of_which_pictures(pool: Pool) -> None:
     assert batch.seen.shape == (8, 66, 4)
 
 
-def test_batches_come_from_seed_and_number(pool: Pool) -> None:
-    one, again, other = drawn(pool).draw(3), drawn(pool).draw(3), drawn(pool).draw(4)
+def test_batches_come_from_seed_and_number(pool: Pool, crowds: Crowds) -> None:
+    one, again, other = drawn(pool, crowds).draw(3), drawn(pool, crowds).draw(3), drawn(pool, crowds).draw(4)
     assert torch.equal(one.pixels, again.pixels)
     assert all(torch.equal(a, b) for a, b in zip(one.tokens, again.tokens, strict=True))
     assert not torch.equal(one.pixels, other.pixels)
 
 
-def test_without_texts_the_pictures_are_the_same(pool: Pool) -> None:
-    assert torch.equal(drawn(pool).draw(3, texts=False).pixels, drawn(pool).draw(3).pixels)
+def test_without_texts_the_pictures_are_the_same(pool: Pool, crowds: Crowds) -> None:
+    assert torch.equal(drawn(pool, crowds).draw(3, texts=False).pixels, drawn(pool, crowds).draw(3).pixels)
 
 
-def test_losses_begin_at_chance_and_all_of_them_teach(pool: Pool) -> None:
-    network, heads, batch = make_network(0), make_heads("cpu"), drawn(pool).draw(0)
+def test_losses_begin_at_chance_and_all_of_them_teach(pool: Pool, crowds: Crowds) -> None:
+    network, heads, batch = make_network(0), make_heads("cpu"), drawn(pool, crowds).draw(0)
     found = losses(network, heads, batch)
+    found |= crowd_losses(network, heads, drawn(pool, crowds).crowd(0))
     assert set(found) == set(WEIGHTS)
     assert 4.5 < found["caption"] < 6, "the logarithm of the vocabulary, not 1e18"
     for name, loss in picture_losses(network, heads, batch).items():
@@ -72,16 +80,16 @@ def test_losses_begin_at_chance_and_all_of_them_teach(pool: Pool) -> None:
 
 
 def test_a_killed_training_goes_on_as_if_nothing_had_been(
-    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pool: Pool, crowds: Crowds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The steps after the checkpoint are made again, with the same batches."""
     monkeypatch.setattr(loop, "_SAVE_EVERY_S", 0.0)  # after each step
     monkeypatch.setattr(loop, "_REPORT_EVERY", 1)
-    whole, broken = (Run(tmp_path / name, 4, SCENES, 0) for name in ("whole", "broken"))
+    whole, broken = (Run(tmp_path / name, 4, SCENES, SCENES, 0) for name in ("whole", "broken"))
     for run in (whole, broken):
         run.work.mkdir()
     finished = Training(whole, "cpu")
-    finished.go(pool, lambda line: None, lambda training: {})
+    finished.go(pool, crowds, lambda line: None, lambda training: {})
 
     class Killed(BaseException):
         pass
@@ -91,23 +99,23 @@ def test_a_killed_training_goes_on_as_if_nothing_had_been(
             raise Killed
 
     with pytest.raises(Killed):
-        Training(broken, "cpu").go(pool, tell, lambda training: {})
+        Training(broken, "cpu").go(pool, crowds, tell, lambda training: {})
     resumed = Training(broken, "cpu")
     assert resumed.step == 2
     (broken.work / "checkpoint.partial").write_bytes(b"half a checkpoint")
     resumed = Training(broken, "cpu")
-    resumed.go(pool, lambda line: None, lambda training: {})
+    resumed.go(pool, crowds, lambda line: None, lambda training: {})
     for name, weights in finished.state().items():
         assert torch.allclose(weights, resumed.state()[name], atol=1e-5), name
     steps = [json.loads(line)["step"] for line in (broken.work / "curve.jsonl").read_text().splitlines()]
     assert steps[-1] == 4
 
 
-def test_training_teaches(pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_teaches(pool: Pool, crowds: Crowds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even a dozen steps on a few pictures."""
     monkeypatch.setattr(loop, "_WARM_UP_STEPS", 2)
     monkeypatch.setattr(loop, "_REPORT_EVERY", 4)
-    Training(Run(tmp_path, 12, SCENES, 0), "cpu").go(pool, lambda line: None, lambda training: {})
+    Training(Run(tmp_path, 12, SCENES, SCENES, 0), "cpu").go(pool, crowds, lambda line: None, lambda training: {})
     points = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
     first, last = (point for point in points if point["step"] in (4, 12) and "patches" in point)
     assert last["patches"] < 0.9 * first["patches"]

@@ -12,10 +12,9 @@ import torch
 from vta_stream.toyworld.training.sight.export import export
 from vta_stream.toyworld.training.sight.glance import glance
 from vta_stream.toyworld.training.sight.loop import Run, Training
-from vta_stream.toyworld.training.sight.pool import Pool, build_pool
+from vta_stream.toyworld.training.sight.pool import FIRST_PICTURES, Crowds, Pool, build_pools
 
-_FIRST_PICTURES = 3_000
-_STEPS, _SCENES = 14_000, 12_000
+_STEPS, _SCENES, _CROWDS = 12_000, 12_000, 12_000
 
 
 def main() -> None:
@@ -23,12 +22,15 @@ def main() -> None:
     given = _arguments()
     torch.set_num_threads(given.threads)
     given.work.mkdir(parents=True, exist_ok=True)
-    run = Run(given.work, given.steps, given.scenes, given.seed, given.start)
-    pool = Pool(given.work / "pool", given.scenes, given.seed)
+    run = Run(given.work, given.steps, given.scenes, given.crowds, given.seed, given.start)
+    pool, crowds = (
+        Pool(given.work / "pool", given.scenes, given.seed),
+        Crowds(given.work / "pool", given.crowds, given.seed),
+    )
     training = Training(run, given.device)
     if not given.now:
-        builder = _fill(run, pool)
-        training.go(pool, tell, glance)
+        builder = _fill(run, pool, crowds)
+        training.go(pool, crowds, tell, glance)
         if builder:
             builder.terminate()
     if given.out:
@@ -41,15 +43,15 @@ def tell(line: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)  # noqa: T201
 
 
-def _fill(run: Run, pool: Pool) -> multiprocessing.process.BaseProcess | None:
+def _fill(run: Run, pool: Pool, crowds: Crowds) -> multiprocessing.process.BaseProcess | None:
     """Have the rest of the pictures rendered beside the training, which begins when there are some."""
-    if pool.ready == len(pool.frames):
+    if pool.ready == len(pool.frames) and crowds.ready == len(crowds.frames):
         return None
-    arguments = (run.work / "pool", run.scenes, run.seed)
-    builder = multiprocessing.get_context("spawn").Process(target=build_pool, args=arguments, daemon=True)
+    arguments = (run.work / "pool", run.scenes, run.crowds, run.seed)
+    builder = multiprocessing.get_context("spawn").Process(target=build_pools, args=arguments, daemon=True)
     builder.start()
     tell("rendering the first pictures")
-    while pool.ready < min(_FIRST_PICTURES, len(pool.frames)):
+    while any(one.ready < min(FIRST_PICTURES, len(one.frames)) for one in (pool, crowds)):
         if not builder.is_alive():
             raise SystemExit("the process that renders the pictures has died: see its error above")
         time.sleep(1)
@@ -64,6 +66,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--now", action="store_true", help="write the model as it was saved last, without training on")
     parser.add_argument("--steps", type=int, default=_STEPS)
     parser.add_argument("--scenes", type=int, default=_SCENES)
+    parser.add_argument("--crowds", type=int, default=_CROWDS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=1, help="for the arithmetic on a CPU")

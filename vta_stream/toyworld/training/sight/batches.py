@@ -13,7 +13,7 @@ import numpy.typing as npt
 from vta_stream.toyworld.training.sight.drawing import Text, caption, joined, true_and_wrong
 from vta_stream.toyworld.training.sight.facts import Bools, Facts, mirrored, truth_table
 from vta_stream.toyworld.training.sight.model import CONTEXT, PAD, make_tokenizer, vocabulary
-from vta_stream.toyworld.training.sight.pool import Pool
+from vta_stream.toyworld.training.sight.pool import Crowds, Pool
 from vta_stream.toyworld.world.vocabulary import FILLERS, FOREIGN
 
 if TYPE_CHECKING:
@@ -24,6 +24,14 @@ PICTURES = 24
 _PAIRS = 1
 _STRANGERS = 6
 """Texts a batch that describe nothing: fillers, and words that are unknown."""
+
+
+@dataclass(frozen=True)
+class CrowdBatch:
+    """`seen` is as in Batch, without counts."""
+
+    pixels: torch.Tensor
+    seen: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -64,8 +72,8 @@ class Tokens:
 class Batches:
     """Draws batches from a pool; the n-th batch is the same in every run with the same seed and pool."""
 
-    def __init__(self, pool: Pool, seed: int, device: str, dtype: torch.dtype) -> None:
-        self._pool, self._seed = pool, seed
+    def __init__(self, pool: Pool, crowds: Crowds, seed: int, device: str, dtype: torch.dtype) -> None:
+        self._pool, self._crowds, self._seed = pool, crowds, seed
         self._device, self._dtype = device, dtype
         self._tokens = Tokens(device)
 
@@ -93,6 +101,15 @@ class Batches:
             torch.from_numpy(facts["places"].astype(np.float32)).to(self._device),
             torch.from_numpy(facts["relations"].astype(np.float32)).to(self._device),
         )
+
+    def crowd(self, number: int) -> CrowdBatch:
+        """The crowds of this number."""
+        import torch
+
+        chance = np.random.default_rng([self._seed, number, 1])
+        rows = np.sort(chance.integers(0, self._crowds.ready, PICTURES))
+        seen = torch.from_numpy(self._crowds.seen[rows].astype(np.int64)).to(self._device)
+        return CrowdBatch(self._pixels(self._crowds.frames[rows], chance), seen)
 
     def _texts(self, facts: Facts, rng: random.Random) -> tuple[list[Text], list[int]]:
         """The captions, then all other texts by their length, and whose each is: the picture's index, or -1."""

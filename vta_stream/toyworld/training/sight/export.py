@@ -26,7 +26,7 @@ def export(training: Training, folder: Path, tell: Callable[[str], None]) -> Non
     begun = f" --from {run.start.name}" if run.start else ""
     figures = {
         "command": f"python -m vta_stream.toyworld.training.sight --work FOLDER --steps {run.steps}"
-        f" --scenes {run.scenes} --seed {run.seed}{begun} --out {folder.name}",
+        f" --scenes {run.scenes} --crowds {run.crowds} --seed {run.seed}{begun} --out {folder.name}",
         "steps": training.step,
         "seconds": round(training.seconds),
         "device": training.device,

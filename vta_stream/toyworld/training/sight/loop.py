@@ -12,9 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from vta_stream.toyworld.training.precision import arithmetic
 from vta_stream.toyworld.training.sight.batches import Batches
-from vta_stream.toyworld.training.sight.losses import SCALE_MAX, WEIGHTS, losses, make_heads, picture_losses
+from vta_stream.toyworld.training.sight.losses import (
+    SCALE_MAX,
+    WEIGHTS,
+    crowd_losses,
+    losses,
+    make_heads,
+    picture_losses,
+)
 from vta_stream.toyworld.training.sight.model import BOUNDARY, make_network, read_weights
-from vta_stream.toyworld.training.sight.pool import Pool
+from vta_stream.toyworld.training.sight.pool import Crowds, Pool
 
 if TYPE_CHECKING:
     import torch
@@ -22,9 +29,9 @@ if TYPE_CHECKING:
 _PEAK_RATE, _LAST_RATE_SHARE, _WARM_UP_STEPS = 1.2e-3, 0.01, 300
 _WEIGHT_DECAY, _GRADIENT_MAX = 0.05, 1.0
 _AVERAGED = 0.998
-_EARLY_SHARE, _TEXTS_EARLY = 0.6, 3
-"""Who cannot tell a heart from a moon learns nothing from sentences about them: in the first part of the training two
-steps of three are about the pictures alone, at half the cost."""
+_CROWDS_SHARE, _EARLY_SHARE = 0.2, 0.6
+"""Who cannot tell a heart from a moon learns nothing from sentences about them: the first part of the training is about
+crowds alone, and up to the second share of it crowds, pictures and texts take turns; the first two at half the cost."""
 
 _SAVE_EVERY_S = 180.0
 _REPORT_EVERY = 50
@@ -38,6 +45,7 @@ class Run:
     work: Path
     steps: int
     scenes: int
+    crowds: int
     seed: int
     start: Path | None = None
 
@@ -74,9 +82,15 @@ class Training:
         if self._checkpoint.exists():
             self._load()
 
-    def go(self, pool: Pool, tell: Callable[[str], None], glance: Callable[[Training], dict[str, float]]) -> None:
+    def go(
+        self,
+        pool: Pool,
+        crowds: Crowds,
+        tell: Callable[[str], None],
+        glance: Callable[[Training], dict[str, float]],
+    ) -> None:
         """Train to the last step. `glance` is asked now and then, and what it says goes into the curve."""
-        batches = Batches(pool, self.run.seed, self.device, arithmetic(self.device))
+        batches = Batches(pool, crowds, self.run.seed, self.device, arithmetic(self.device))
         saved = time.monotonic()
         recent: list[dict[str, float]] = []
         started = time.monotonic()
@@ -113,11 +127,8 @@ class Training:
         import torch
         from torch.nn.attention import SDPBackend, sdpa_kernel
 
-        with_texts = self.step >= _EARLY_SHARE * self.run.steps or self.step % _TEXTS_EARLY == 0
-        batch = batches.draw(self.step, texts=with_texts)
         with sdpa_kernel(SDPBackend.MATH):  # on a CPU, twice as fast as the fused one backwards
-            find = losses if with_texts else picture_losses
-            found = find(self._modules["network"], self._modules["heads"], batch)
+            found = self._losses(batches)
         total: Any = torch.stack([WEIGHTS[name] * loss for name, loss in found.items()]).sum()
         total.backward()
         parameters: list[torch.Tensor] = list(self._modules.parameters())
@@ -133,6 +144,15 @@ class Training:
             torch._foreach_lerp_(self._mean, self._weights, 1 - min(_AVERAGED, self.step / (self.step + 10)))
         self.step += 1
         return {name: float(loss.detach()) for name, loss in found.items()}
+
+    def _losses(self, batches: Batches) -> dict[str, torch.Tensor]:
+        network, heads = self._modules["network"], self._modules["heads"]
+        part, turn = self.step / self.run.steps, self.step % 3
+        if part < _CROWDS_SHARE or (part < _EARLY_SHARE and turn == 1):
+            return crowd_losses(network, heads, batches.crowd(self.step))
+        if part < _EARLY_SHARE and turn == 2:
+            return picture_losses(network, heads, batches.draw(self.step, texts=False))
+        return losses(network, heads, batches.draw(self.step))
 
     def _rate(self) -> float:
         warm = min(1.0, (self.step + 1) / _WARM_UP_STEPS)

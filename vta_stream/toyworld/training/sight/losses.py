@@ -8,20 +8,23 @@ from vta_stream.toyworld.training.sight.model import BOUNDARY, PAD, WIDTH, encod
 from vta_stream.toyworld.world.vocabulary import COLOURS, COUNTS, PLACES, RELATIONS, SHAPES, SIZES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import torch
 
-    from vta_stream.toyworld.training.sight.batches import Batch
+    from vta_stream.toyworld.training.sight.batches import Batch, CrowdBatch
 
 SEEN = {"count": len(COUNTS), "size": len(SIZES), "colour": len(COLOURS), "shape": len(SHAPES)}
 """What each patch is asked for, in the order of FACTS, and how many values there are beside "nothing"."""
 
-_SHAPE_WEIGHT = 3.0  # shapes are the last that a network of patches learns to tell
+_SEEN_WEIGHTS = {"count": 1.0, "size": 1.0, "colour": 1.0, "shape": 3.0}
+"""Shapes are the last that a network of patches learns to tell."""
 
 SCALE_MAX = 40.0
 """Of the logits, so that a cosine stays a matter of degree."""
 
 
-WEIGHTS = {"own": 1.0, "other": 3.0, "patches": 2.0, "scene": 3.0, "caption": 0.5}
+WEIGHTS = {"own": 1.0, "other": 3.0, "patches": 2.0, "crowd": 2.0, "scene": 3.0, "caption": 0.5}
 """Of the losses, in their sum. `own`: texts about the picture itself, many of them wrong; `other`: those of others."""
 
 _KEYS = len(COLOURS) + len(SHAPES)
@@ -44,8 +47,14 @@ def picture_losses(network: Any, heads: Any, batch: Batch) -> dict[str, torch.Te
     return _looked_at(network, heads, batch)[2]
 
 
+def crowd_losses(network: Any, heads: Any, batch: CrowdBatch) -> dict[str, torch.Tensor]:
+    """What each patch of a crowd shows; nothing is asked about the whole."""
+    _, patches = network._encode_image(batch.pixels)
+    return {"crowd": _patch_loss(heads["patches"](patches).float(), batch.seen, {**_SEEN_WEIGHTS, "count": 0.0})}
+
+
 def losses(network: Any, heads: Any, batch: Batch) -> dict[str, torch.Tensor]:
-    """All of WEIGHTS, each a scalar, by one pass forward."""
+    """All of WEIGHTS but `crowd`, each a scalar, by one pass forward."""
     import torch
     from torch.nn import functional
 
@@ -73,7 +82,10 @@ def _looked_at(network: Any, heads: Any, batch: Batch) -> tuple[torch.Tensor, to
     return (
         latent,
         patches,
-        {"patches": _patch_loss(heads["patches"](patches).float(), batch.seen), "scene": _scene_loss(answers, batch)},
+        {
+            "patches": _patch_loss(heads["patches"](patches).float(), batch.seen, _SEEN_WEIGHTS),
+            "scene": _scene_loss(answers, batch),
+        },
     )
 
 
@@ -105,15 +117,18 @@ def _scene_loss(answers: torch.Tensor, batch: Batch) -> torch.Tensor:
     return total / 8
 
 
-def _patch_loss(answers: Any, seen: torch.Tensor) -> torch.Tensor:
-    """`seen`: pictures x patches x SEEN. Patches that show something count as much as all the others."""
+def _patch_loss(answers: Any, seen: torch.Tensor, asked: Mapping[str, float]) -> torch.Tensor:
+    """`seen`: pictures x patches x SEEN; `asked`: how much each counts. Patches that show something count as much as
+    all the others.
+    """
     import torch
     from torch.nn import functional
 
-    shows = (seen[..., 0] > 0).float()
+    shows = (seen[..., -1] > 0).float()
     weights = shows / shows.sum().clamp(min=1) + (1 - shows) / (1 - shows).sum().clamp(min=1)
     total = torch.zeros((), device=answers.device)
     for index, (name, part) in enumerate(zip(SEEN, answers.split([v + 1 for v in SEEN.values()], dim=-1), strict=True)):
-        loss = functional.cross_entropy(part.flatten(0, 1), seen[..., index].flatten(), reduction="none")
-        total = total + (_SHAPE_WEIGHT if name == "shape" else 1.0) * (loss * weights.flatten()).sum() / 2
-    return total / (len(SEEN) - 1 + _SHAPE_WEIGHT)
+        if asked[name]:
+            loss = functional.cross_entropy(part.flatten(0, 1), seen[..., index].flatten(), reduction="none")
+            total = total + asked[name] * (loss * weights.flatten()).sum() / 2
+    return total / sum(asked.values())

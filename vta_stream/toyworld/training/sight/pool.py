@@ -1,4 +1,4 @@
-"""Pictures of training scenes, rendered once and kept on disk, with their facts.
+"""Pictures of training scenes and of crowds, rendered once and kept on disk, with what they show.
 
 Each goes the way that a picture of the pipeline goes: 640x360, blurred and compressed a little, squashed.
 """
@@ -8,48 +8,85 @@ from __future__ import annotations
 import io
 import os
 import random
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageFilter
 
+from vta_stream.toyworld.training.sight.crowds import compose_crowd
 from vta_stream.toyworld.training.sight.facts import FACTS, Facts, facts_of
-from vta_stream.toyworld.training.sight.model import HEIGHT_PX, WIDTH_PX
+from vta_stream.toyworld.training.sight.model import GRID, HEIGHT_PX, WIDTH_PX
 from vta_stream.toyworld.world.composing import compose_scene
-from vta_stream.toyworld.world.picture import Pixels, render
+from vta_stream.toyworld.world.picture import Pixels, patch_truth, render
 from vta_stream.toyworld.world.realm import Realm, rng_of
+
+FIRST_PICTURES = 2_400
+"""So many of each kind are there before the training begins."""
 
 MOMENTS = 3
 """Pictures a scene, at times of their own."""
 
 
-class Pool:
-    """`scenes` * MOMENTS pictures in a folder; those up to `ready` are there. Built by `build`, maybe elsewhere."""
+class _Pictures(ABC):
+    """`numbers` * `each` pictures in a folder; those up to `ready` are there. Built by `build`, maybe elsewhere."""
 
-    def __init__(self, folder: Path, scenes: int, seed: int) -> None:
+    def __init__(self, folder: Path, kind: str, numbers: int, each: int, seed: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._seed, self._scenes = seed, scenes
-        self._done = folder / f"done-{seed}.txt"
-        count = scenes * MOMENTS
-        self.frames: Pixels = _mapped(
-            folder / f"frames-{seed}.npy", np.dtype(np.uint8), (count, HEIGHT_PX, WIDTH_PX, 3)
-        )
-        self.facts: Facts = _mapped(folder / f"facts-{seed}.npy", FACTS, (count,))
+        self._folder, self._kind, self._seed = folder, kind, seed
+        self._numbers, self._each = numbers, each
+        self._done = folder / f"{kind}done-{seed}.txt"
+        self.frames: Pixels = self._mapped("frames", np.dtype(np.uint8), HEIGHT_PX, WIDTH_PX, 3)
 
     @property
     def ready(self) -> int:
         """Pictures that are there."""
         return int(self._done.read_text(encoding="utf-8")) if self._done.exists() else 0
 
-    def build(self) -> None:
-        """Render what is missing; after an interruption, go on where it was."""
-        for number in range(self.ready // MOMENTS, self._scenes):
+    def build(self, until: int | None = None) -> None:
+        """Render what is missing, or the first `until` pictures; after an interruption, go on where it was."""
+        end = self._numbers if until is None else min(self._numbers, -(-until // self._each))
+        for number in range(self.ready // self._each, end):
             self._render(number)
-            if number % 50 == 49 or number == self._scenes - 1:
+            if number % 50 == 49 or number == end - 1:
                 partial = self._done.with_suffix(".partial")
-                partial.write_text(str((number + 1) * MOMENTS), encoding="utf-8")
+                partial.write_text(str((number + 1) * self._each), encoding="utf-8")
                 partial.replace(self._done)
+
+    def _mapped(self, what: str, dtype: np.dtype[Any], *shape: int) -> Any:
+        """A row a picture."""
+        path = self._folder / f"{self._kind}{what}-{self._seed}.npy"
+        return _mapped(path, dtype, (self._numbers * self._each, *shape))
+
+    @abstractmethod
+    def _render(self, number: int) -> None:
+        """Fill the rows of this number."""
+
+
+class Crowds(_Pictures):
+    """`count` crowds. `seen` is what each patch shows: 0, size, colour and shape from 1 on, all 0 for the backdrop."""
+
+    def __init__(self, folder: Path, count: int, seed: int) -> None:
+        super().__init__(folder, "crowd-", count, 1, seed)
+        self.seen: npt.NDArray[np.int8] = self._mapped("seen", np.dtype(np.int8), GRID[0] * GRID[1], 4)
+
+    def _render(self, number: int) -> None:
+        rng = rng_of(Realm.TRAINING, self._seed, f"sight crowd {number}")
+        crowd = compose_crowd(rng)
+        self.frames[number] = np.asarray(worn(render(crowd, 0.0), rng))
+        shown = patch_truth(crowd, 0.0, *GRID)
+        nothing = np.zeros_like(shown.size)
+        self.seen[number] = np.stack([nothing, shown.size, shown.colour, shown.shape], axis=-1).reshape(-1, 4)
+
+
+class Pool(_Pictures):
+    """Of each of `scenes` scenes MOMENTS pictures, with their facts."""
+
+    def __init__(self, folder: Path, scenes: int, seed: int) -> None:
+        super().__init__(folder, "", scenes, MOMENTS, seed)
+        self.facts: Facts = self._mapped("facts", FACTS)
 
     def _render(self, number: int) -> None:
         rng = rng_of(Realm.TRAINING, self._seed, f"sight scene {number}")
@@ -60,10 +97,13 @@ class Pool:
             self.facts[row] = facts_of(scene, time_s)
 
 
-def build_pool(folder: Path, scenes: int, seed: int) -> None:
-    """What is missing of the pool, in a process that gives way to the training."""
+def build_pools(folder: Path, scenes: int, crowds: int, seed: int) -> None:
+    """What is missing of both, in a process that gives way to the training."""
     os.nice(2)
-    Pool(folder, scenes, seed).build()
+    made = Crowds(folder, crowds, seed), Pool(folder, scenes, seed)
+    for until in (FIRST_PICTURES, None):
+        for pictures in made:
+            pictures.build(until)
 
 
 def worn(picture: Image.Image, rng: random.Random) -> Image.Image:
