@@ -46,6 +46,14 @@ def test_what_a_machine_cannot_do_is_left_out_and_the_rest_stays(seed: int) -> N
     ]
 
 
+@pytest.mark.parametrize("only", ["kill", "kill_all", "broker_kill"])
+def test_of_one_kind_alone_there_are_as_many_as_were_asked_for(only: str) -> None:
+    schedule = make_schedule(12, 7, 3, leave_out=[kind for kind in KINDS if kind != only])
+    assert {fault.kind for fault in schedule} == {only}
+    if only != "broker_kill":
+        assert 12 <= sum(kills_of(fault, 3) for fault in schedule) < 15
+
+
 def test_seeds_differ() -> None:
     assert len({tuple(make_schedule(10, seed, 3)) for seed in range(20)}) == 20
 

@@ -99,16 +99,19 @@ def make_schedule(
     """Faults until `kills` deaths of workers are planned, on average one every `pace_s` seconds.
 
     Every kind comes once before chance alone decides. The kinds of `leave_out` are drawn like the others and then
-    dropped, so that a machine that cannot do one kind has the same schedule but for that. A worker is mostly left
+    dropped, so that a machine that cannot do one kind has the same schedule but for that; where all that is left kills
+    nobody, the deaths that were dropped count. A worker is mostly left
     alone for some seconds after its last death, so that it gets somewhere, and sometimes is not.
     """
     if kills < 1 or workers < 1:
         raise ValueError("at least one kill and one worker")
     chosen, planned = [], 0
+    none_kills = not any(kind.kills or name == "kill_all" for name, kind in KINDS.items() if name not in leave_out)
     for fault in _draw(Random(f"schedule {seed} {workers}"), workers, pace_s):
-        planned += kills_of(fault, workers)
         if fault.kind not in leave_out:
             chosen.append(fault)
+        if none_kills or fault.kind not in leave_out:
+            planned += kills_of(fault, workers)
         if planned >= kills and fault.number >= len(KINDS):
             return chosen
     raise AssertionError("the draw has no end")
