@@ -33,7 +33,7 @@ from tests.faults.chaos.schedule import KINDS, make_schedule
 )
 @click.option("--folder", type=click.Path(path_type=Path), help="Where to work; has to be new. Default: temporary.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures here, too.")
-@click.option("--markdown", is_flag=True, help="Print the tables as Markdown.")
+@click.option("--markdown", is_flag=True, help="Print the tables as Markdown, too.")
 @click.option("--keep", is_flag=True, help="Keep the folder also when all went well.")
 def main(
     kills: int,
@@ -61,7 +61,9 @@ def main(
             leave_out += [kind.name for kind in KINDS.values() if kind.elsewhere]
         schedule = make_schedule(max(1, share), seed, workers, pace_s=pace_s, leave_out=leave_out)
         options = Options(seed, schedule, in_bucket=name == "s3", workers=workers, backlog=backlog)
-        outcomes.append(_run(folder / name, options, keep=keep, markdown=markdown))
+        outcomes.append(_run(folder / name, options, keep=keep))
+    if markdown:
+        click.echo(as_markdown(outcomes))
     if json_file:
         json_file.write_text(as_json(outcomes))
     again = f"make chaos KILLS={kills} SEED={seed}" + (f" WORKERS={workers}" if workers != 3 else "")
@@ -72,7 +74,7 @@ def main(
     sys.exit(0 if good else 1)
 
 
-def _run(folder: Path, options: Options, *, keep: bool, markdown: bool) -> Outcome:
+def _run(folder: Path, options: Options, *, keep: bool) -> Outcome:
     """One run, told as it goes. Its folder stays if it went badly."""
     folder.mkdir(parents=True)
     (folder / "schedule.txt").write_text("".join(f"{fault.at_s:8.1f} {fault}\n" for fault in options.schedule))
@@ -82,7 +84,7 @@ def _run(folder: Path, options: Options, *, keep: bool, markdown: bool) -> Outco
     try:
         outcome = asyncio.run(run.go())
         good = not outcome.problems
-        click.echo(as_markdown(outcome) if markdown else as_text(outcome))
+        click.echo(as_text(outcome))
     finally:
         if good and not keep:
             run.place.leave()

@@ -94,13 +94,17 @@ def _where_to_look() -> list[str]:
     ]
 
 
-def as_markdown(outcome: Outcome) -> str:
-    """For the README."""
-    lines = ["| what was done to it | times |", "|---|---|"]
-    lines += [f"| {text} | {count} |" for name, text, count in tried(outcome) if name]
-    lines += ["", "| what came out | |", "|---|---|"]
-    lines += [f"| {what} | {figure} |" for what, figure in rows(outcome)]
-    return "\n".join(lines)
+def as_markdown(outcomes: Sequence[Outcome]) -> str:
+    """For the README: a column a run."""
+    done = [{text: str(count) for name, text, count in tried(outcome) if name} for outcome in outcomes]
+    came = [dict(rows(outcome)) for outcome in outcomes]
+    return "\n".join([*_table("what was done to it, how often", done), "", *_table("what came out", came)])
+
+
+def _table(title: str, columns: Sequence[dict[str, str]]) -> list[str]:
+    texts = list(dict.fromkeys(text for column in reversed(columns) for text in column))
+    lines = [f"| {title} |" + " |" * len(columns), "|---|" + "---|" * len(columns)]
+    return lines + [f"| {text} | " + " | ".join(column.get(text, "-") for column in columns) + " |" for text in texts]
 
 
 def as_json(outcomes: Sequence[Outcome]) -> str:
