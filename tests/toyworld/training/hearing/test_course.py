@@ -194,10 +194,10 @@ def test_losses_ignore_what_is_padding(work: Path) -> None:
         assert float(two[name]) == pytest.approx(float(loss), rel=1e-3)
 
 
-def test_many_windows_begin_within_the_first_sound(work: Path) -> None:
-    """As faster-whisper's do, which begins again where a sentence was broken off."""
+def test_windows_begin_with_a_pause_or_in_the_first_sound(work: Path) -> None:
+    """As faster-whisper's do, which goes on behind the last word of the window before."""
     begins = []
     for batch in batches(work, Lesson(30, 2, 1)):
         begins += [int(spans[spans[:, 0] >= 0][0, 0]) for spans in batch.spans if (spans[:, 0] >= 0).any()]
-    assert sum(first <= 4 for first in begins) > len(begins) * 0.3
-    assert max(begins) > 10
+    assert sum(first <= 4 for first in begins) > len(begins) * 0.08
+    assert sum(first > 20 for first in begins) > len(begins) * 0.3

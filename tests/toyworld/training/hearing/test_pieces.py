@@ -54,8 +54,8 @@ def test_what_faster_whisper_suppresses_is_no_space(pieces: Pieces, sign: str) -
 def test_timed_sentences(pieces: Pieces) -> None:
     made = label(pieces, utterance(0.5, GO), utterance(4.0, WELL))
     expected = ["0.50", "ĠLet", "Ġus", "Ġgo", "Ġon", ".", "2.40"]
-    expected += ["4.00", "ĠWell", ",", "Ġthat", "Ġwas", "Ġeasy", ".", "5.90", "<|endoftext|>"]
-    assert shown(pieces, made.said) == expected
+    expected += ["4.00", "ĠWell", ",", "Ġthat", "Ġwas", "Ġeasy", ".", "5.90", "5.90", "<|endoftext|>"]
+    assert shown(pieces, made.said) == expected, "the last time twice, so that the next window begins there"
     assert shown(pieces, made.read) == ["<|startoftranscript|>", *expected[:-1]]
     assert "".join(LETTERS[letter] for letter in made.letters) == "let us go on well that was easy"
 
@@ -85,7 +85,9 @@ def test_each_piece_has_its_words_time_and_a_full_stop_the_pause(pieces: Pieces,
 
 def test_a_sentence_that_the_window_cuts_off_is_left_to_the_next(pieces: Pieces) -> None:
     made = label(pieces, utterance(26.0, GO), utterance(28.5, WELL), from_s=0.0, to_s=30.0)
-    assert shown(pieces, made.said)[-4:] == [".", "27.90", "28.50", "<|endoftext|>"]
+    assert shown(pieces, made.said)[-4:] == [".", "27.90", "27.90", "<|endoftext|>"]
+    alone = label(pieces, utterance(8.5, WELL), from_s=0.0, to_s=10.0)
+    assert shown(pieces, alone.said) == ["1.00", "1.00", "<|endoftext|>"], "no later time may come first"
     assert "well" not in "".join(LETTERS[letter] for letter in made.letters)
 
 

@@ -69,12 +69,13 @@ class Pieces:
     def label(self, utterances: Sequence[Utterance], *, timed: bool, from_s: float, to_s: float) -> Label:
         """What is said in a window that shows `from_s` to `to_s`: times at both ends of each sentence, if `timed`.
 
-        A sentence that the window cuts off is left out, and its start alone is said, timed: from there the next window
-        begins. Untimed windows must not cut. A sentence's last piece, its full stop, is `said` up to the next
-        sentence: so a pause belongs to no word. Without sentences it is <|nospeech|>, and no text.
+        The last time is said twice. One alone means to faster-whisper that nothing follows in the window: it goes on at
+        the window's end, and of a sentence that was cut off there it never hears the beginning. After two it goes on
+        behind the last word. A sentence that the window cuts off is left out; untimed windows must not cut. The last
+        piece of a sentence, its full stop, is `said` up to the next sentence: so a pause belongs to no word. Without
+        sentences it is <|nospeech|>, and no text.
         """
         whole = [one for one in utterances if one.words[-1].end_s <= to_s]
-        cut = utterances[len(whole)] if len(whole) < len(utterances) else None
         start = self.number("<|startoftranscript|>")
         if not utterances:
             # Generation may not say <|nospeech|>: where it says a time instead, let the end follow.
@@ -95,8 +96,11 @@ class Pieces:
             if timed:
                 said.append(self.time(last_s))
                 spans_s.append(None)
-        if cut and timed:
-            said.append(self.time(cut.words[0].start_s))
+        if timed:
+            if not said:
+                said.append(self.time(from_s + min(utterances[0].words[0].start_s - from_s, LATEST_BEGINNING_S)))
+                spans_s.append(None)
+            said.append(said[-1])
             spans_s.append(None)
         head = [start] if timed else [start, self.number("<|notimestamps|>")]
         skipped = [IGNORED] * (len(head) - 1)

@@ -26,10 +26,8 @@ POSITION_S = 2 * FRAME_S
 _GAPS_S, _GAP_WEIGHTS = ((0.05, 0.2), (0.2, 0.9), (0.9, 2.6), (2.6, 4.0)), (1, 6, 3, 0.5)
 """Between sentences. faster-whisper's VAD shortens pauses of more than two seconds."""
 
-_LEADS_S, _LEAD_WEIGHTS = ((-0.06, 0.08), (0.0, 0.6), (0.6, 1.6)), (6, 3, 1)
-"""Before the first sentence. Most windows begin where the one before has broken off, at a sentence's first sound or a
-little after it: of weights that had seldom met that, most errors were in first sentences.
-"""
+_LEADS_S, _LEAD_WEIGHTS = ((-0.06, 0.1), (0.1, 0.8), (0.8, 2.4)), (2, 5, 3)
+"""Before the first sentence. A window begins where the last word of the one before has ended, so with a pause."""
 
 _USUAL_S, _DRAWN = (1.5, 5.0), 3
 """In a batch sentences are of like length, so that less of it is padding: the most fitting of so many is said."""
