@@ -26,7 +26,7 @@ from vta_stream.toyworld.world.sentences import draw_sentence
 LESSONS = (
     Lesson(2400, 24, 1),
     Lesson(900, 14, 2),
-    Lesson(1700, 16, 6, full=True),
+    Lesson(2500, 16, 6, full=True),
 )
 """With half of the steps a thousand voices were not told apart yet, and each longer window doubled the loss."""
 
@@ -35,7 +35,7 @@ SPELT_SENTENCES = 6000
 """From so many sentences the pieces are learnt."""
 
 _LEARNING_RATE, _LAST_RATE, _WARM_UP_STEPS = 1.5e-3, 1.5e-5, 100
-_RATE_AGAIN = 5e-4  # of who has learnt before
+_RATE_AGAIN = 6e-4  # of who has learnt before
 _SAVE_EVERY_S, _TELL_EVERY = 150.0, 20
 
 
