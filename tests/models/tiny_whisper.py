@@ -38,7 +38,7 @@ def make_tiny_whisper(folder: Path, seed: int = 0) -> Path:
         torch.manual_seed(seed)
         network = WhisperForConditionalGeneration(config)
         _make_it_say(network, tokenizer)
-    convert(network, tokenizer, folder)
+    convert(network, tokenizer, folder, window_s=30.0)
     return folder
 
 

@@ -79,6 +79,7 @@ def convert(
     tokenizer: Tokenizer,
     folder: Path,
     alignment_heads: Sequence[tuple[int, int]] = (),
+    window_s: float = WINDOW_S,
 ) -> None:
     """Write the network into `folder` as CTranslate2 reads it, in int8.
 
@@ -99,7 +100,7 @@ def convert(
                 "sampling_rate": 16_000,
                 "hop_length": 160,
                 "n_fft": 400,
-                "chunk_length": int(WINDOW_S),
+                "chunk_length": int(window_s),
             },
         )
         copied = ["tokenizer.json", "preprocessor_config.json"]

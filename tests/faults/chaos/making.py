@@ -30,7 +30,11 @@ def make_clips(
 ) -> MadeVideo:
     """What runs in segment's child: checks the media and writes the clips."""
     kind = world.kind_of(video_id)
-    if media.read_bytes() != world.content(video_id, "media"):
+    try:
+        content = media.read_bytes()
+    except FileNotFoundError as error:  # as the real one does, of a video that has ended meanwhile
+        raise TransientError("media_gone", f"{media.name} is not there any more") from error
+    if content != world.content(video_id, "media"):
         raise TerminalError("media_wrong", f"{media} is not what was downloaded")
     if kind == "hg":
         time.sleep(HANG_S)
