@@ -26,10 +26,8 @@ _LOOK_AGAIN_S = 60.0
 
 def egress_file(state_dir: Path, machine: str, proxy: str | None) -> Path:
     """Where the workers of a machine meet that go out by the same way: by its own address, or by one proxy."""
-    way = machine
-    if proxy:
-        way += f"-proxy-{hashlib.sha256(proxy.encode()).hexdigest()[:8]}"
-    return state_dir / "egress" / f"{way}.json"
+    by_proxy = f"-proxy-{hashlib.sha256(proxy.encode()).hexdigest()[:8]}" if proxy else ""
+    return state_dir / "egress" / f"{machine}{by_proxy}.json"
 
 
 class Egress:

@@ -23,10 +23,8 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     given.work.mkdir(parents=True, exist_ok=True)
     run = Run(given.work, given.steps, given.scenes, given.crowds, given.seed, given.start)
-    pool, crowds = (
-        Pool(given.work / "pool", given.scenes, given.seed),
-        Crowds(given.work / "pool", given.crowds, given.seed),
-    )
+    pool = Pool(given.work / "pool", given.scenes, given.seed)
+    crowds = Crowds(given.work / "pool", given.crowds, given.seed)
     training = Training(run, given.device)
     if not given.now:
         builder = _fill(run, pool, crowds)
