@@ -35,8 +35,13 @@ def draw_scene(
     while True:
         scene = compose_scene(rng, realm, duration_s, frozen=frozen)
         cuts = before is None or difference(before, scene) >= CUT_MIN
-        if cuts and edges(scene) >= EDGES_MIN and (frozen or MOTION_MIN <= motion(scene) <= MOTION_MAX):
+        if cuts and edges(scene) >= EDGES_MIN and (frozen or _moves(scene)):
             return scene
+
+
+def _moves(scene: Scene) -> bool:
+    calmest, liveliest = motion(scene)
+    return calmest >= MOTION_MIN and liveliest <= MOTION_MAX
 
 
 def _draw_spans(rng: random.Random, fps: int, style: Style) -> list[tuple[int, int, Transition, int]]:

@@ -16,10 +16,11 @@ from vta_stream.toyworld.world.scene import Scene
 _SMALL = 256, 144
 _SHARP = 455, 256
 _STEP_S = 1 / 15
-_MOMENTS = 8
+_PARTS, _MOMENTS = 4, 4
 
 MOTION_MIN, MOTION_MAX = 2.0, 40.0
-"""Change of the luma in levels (of 255) a second: well above the 1.0 under which nothing seems to move."""
+"""Change of the luma in levels (of 255) a second: well above the 1.0 under which nothing seems to move, since a film
+loses some of it."""
 EDGES_MIN = 18.0
 """Variance of the Laplacian at a height of 256 px: films lose some of it, and below 10 a picture counts as blurred."""
 CUT_MIN = 20.0
@@ -28,14 +29,18 @@ CUT_MIN = 20.0
 Luma = npt.NDArray[np.float32]
 
 
-def motion(scene: Scene) -> float:
-    """Mean change of the luma, in levels a second."""
+def motion(scene: Scene) -> tuple[float, float]:
+    """Change of the luma, in levels a second: the mean of the calmest quarter of the scene, and of the liveliest.
+
+    A clip is a part of a scene, so each part has to move.
+    """
     latest_s = scene.duration_s - _STEP_S
     changes = [
         np.abs(_luma(render(scene, time_s + _STEP_S), _SMALL) - _luma(render(scene, time_s), _SMALL)).mean()
-        for time_s in np.linspace(0, latest_s, _MOMENTS)
+        for time_s in np.linspace(0, latest_s, _PARTS * _MOMENTS)
     ]
-    return float(np.mean(changes)) / _STEP_S
+    means = np.reshape(changes, (_PARTS, _MOMENTS)).mean(axis=1) / _STEP_S
+    return float(means.min()), float(means.max())
 
 
 def edges(scene: Scene) -> float:

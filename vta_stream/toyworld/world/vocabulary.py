@@ -17,7 +17,7 @@ COLOURS = {
     "black": (14, 14, 16),
 }
 SHAPES = ("circle", "square", "triangle", "star", "cross", "ring", "heart", "moon", "diamond")
-SIZES = {"small": 23.0, "medium": 38.0, "large": 62.0}
+SIZES = {"small": 32.0, "medium": 48.0, "large": 72.0}
 """Word -> radius in px of a 640x360 picture; scenes vary it by 7 % either way."""
 
 COUNTS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
