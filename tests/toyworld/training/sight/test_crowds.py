@@ -21,6 +21,21 @@ def test_a_crowd_has_many_shapes_that_do_not_hide_each_other() -> None:
                 assert math.dist((one.x, one.y), (other.x, other.y)) > 0.9 * (one.radius_px + other.radius_px)
 
 
+def test_bright_crowds_are_lighter_than_their_backdrop_and_the_first_of_a_pool(tmp_path: Path) -> None:
+    rng = random.Random(2)
+    for _ in range(20):
+        crowd = compose_crowd(rng, bright=True)
+        for group in crowd.groups:
+            assert sum(COLOURS[group.colour]) > max(sum(crowd.backdrop.first), sum(crowd.backdrop.second)) + 150
+    crowds = Crowds(tmp_path, 16, 0)
+    crowds.build()
+    colours = list(COLOURS)
+    shown = [{colours[n - 1] for n in np.unique(row[:, 2]) if n} for row in crowds.seen]
+    assert crowds.bright == 2
+    assert all("black" not in one and "blue" not in one for one in shown[:2])
+    assert {"black", "blue"} <= set.union(*shown[2:])
+
+
 def test_most_patches_of_a_crowd_show_something_and_the_colours_are_there(tmp_path: Path) -> None:
     crowds = Crowds(tmp_path, 30, 0)
     crowds.build(until=10)

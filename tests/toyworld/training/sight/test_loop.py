@@ -62,6 +62,12 @@ def test_batches_come_from_seed_and_number(pool: Pool, crowds: Crowds) -> None:
     assert not torch.equal(one.pixels, other.pixels)
 
 
+def test_bright_crowds_alone_where_asked_for(crowds: Crowds, pool: Pool) -> None:
+    batches = drawn(pool, crowds)
+    bright, dull = (np.unique(batches.crowd(0, bright=one).seen.flatten(1), axis=0) for one in (True, False))
+    assert len(bright) <= crowds.bright < len(dull)
+
+
 def test_without_texts_the_pictures_are_the_same(pool: Pool, crowds: Crowds) -> None:
     assert torch.equal(drawn(pool, crowds).draw(3, texts=False).pixels, drawn(pool, crowds).draw(3).pixels)
 

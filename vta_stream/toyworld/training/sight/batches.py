@@ -102,12 +102,13 @@ class Batches:
             torch.from_numpy(facts["relations"].astype(np.float32)).to(self._device),
         )
 
-    def crowd(self, number: int) -> CrowdBatch:
-        """The crowds of this number."""
+    def crowd(self, number: int, *, bright: bool = False) -> CrowdBatch:
+        """The crowds of this number; of the bright ones alone, if asked for."""
         import torch
 
         chance = np.random.default_rng([self._seed, number, 1])
-        rows = np.sort(chance.integers(0, self._crowds.ready, PICTURES))
+        there = self._crowds.ready
+        rows = np.sort(chance.integers(0, min(there, self._crowds.bright) if bright else there, PICTURES))
         seen = torch.from_numpy(self._crowds.seen[rows].astype(np.int64)).to(self._device)
         return CrowdBatch(self._pixels(self._crowds.frames[rows], chance), seen)
 

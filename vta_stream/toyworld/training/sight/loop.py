@@ -26,12 +26,13 @@ from vta_stream.toyworld.training.sight.pool import Crowds, Pool
 if TYPE_CHECKING:
     import torch
 
-_PEAK_RATE, _LAST_RATE_SHARE, _WARM_UP_STEPS = 1.2e-3, 0.01, 300
+_PEAK_RATE, _LAST_RATE_SHARE, _WARM_UP_STEPS = 1.2e-3, 0.01, 100
 _WEIGHT_DECAY, _GRADIENT_MAX = 0.05, 1.0
 _AVERAGED = 0.998
-_CROWDS_SHARE, _EARLY_SHARE = 0.2, 0.6
-"""Who cannot tell a heart from a moon learns nothing from sentences about them: the first part of the training is about
-crowds alone, and up to the second share of it crowds, pictures and texts take turns; the first two at half the cost."""
+_BRIGHT_SHARE, _CROWDS_SHARE, _EARLY_SHARE = 0.03, 0.2, 0.6
+"""Who cannot tell a heart from a moon learns nothing from sentences about them: up to the first share of the training
+it is about bright crowds alone, up to the second about all crowds, and up to the third crowds, pictures and texts take
+turns; the first two at half the cost."""
 
 _SAVE_EVERY_S = 180.0
 _REPORT_EVERY = 50
@@ -149,7 +150,7 @@ class Training:
         network, heads = self._modules["network"], self._modules["heads"]
         part, turn = self.step / self.run.steps, self.step % 3
         if part < _CROWDS_SHARE or (part < _EARLY_SHARE and turn == 1):
-            return crowd_losses(network, heads, batches.crowd(self.step))
+            return crowd_losses(network, heads, batches.crowd(self.step, bright=part < _BRIGHT_SHARE))
         if part < _EARLY_SHARE and turn == 2:
             return picture_losses(network, heads, batches.draw(self.step, texts=False))
         return losses(network, heads, batches.draw(self.step))

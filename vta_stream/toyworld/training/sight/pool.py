@@ -6,6 +6,7 @@ Each goes the way that a picture of the pipeline goes: 640x360, blurred and comp
 from __future__ import annotations
 
 import io
+import math
 import os
 import random
 from abc import ABC, abstractmethod
@@ -25,6 +26,9 @@ from vta_stream.toyworld.world.realm import Realm, rng_of
 
 FIRST_PICTURES = 2_400
 """So many of each kind are there before the training begins."""
+
+_BRIGHT_SHARE = 0.125
+"""Of the crowds; they are the first."""
 
 MOMENTS = 3
 """Pictures a scene, at times of their own."""
@@ -66,15 +70,18 @@ class _Pictures(ABC):
 
 
 class Crowds(_Pictures):
-    """`count` crowds. `seen` is what each patch shows: 0, size, colour and shape from 1 on, all 0 for the backdrop."""
+    """`count` crowds, the first of them `bright`. `seen` is what each patch shows: 0, size, colour and shape from 1 on,
+    all 0 for the backdrop.
+    """
 
     def __init__(self, folder: Path, count: int, seed: int) -> None:
         super().__init__(folder, "crowd-", count, 1, seed)
+        self.bright = math.ceil(count * _BRIGHT_SHARE)
         self.seen: npt.NDArray[np.int8] = self._mapped("seen", np.dtype(np.int8), GRID[0] * GRID[1], 4)
 
     def _render(self, number: int) -> None:
         rng = rng_of(Realm.TRAINING, self._seed, f"sight crowd {number}")
-        crowd = compose_crowd(rng)
+        crowd = compose_crowd(rng, bright=number < self.bright)
         self.frames[number] = np.asarray(worn(render(crowd, 0.0), rng))
         shown = patch_truth(crowd, 0.0, *GRID)
         nothing = np.zeros_like(shown.size)
