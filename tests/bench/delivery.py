@@ -89,7 +89,7 @@ class Lap:
 class PassingStage:
     """A stage that makes the next record out of nothing; the last one counts. Batches as by default."""
 
-    def __init__(self, name: str, settings: Settings, lap: Lap) -> None:
+    def __init__(self, name: str, settings: Settings, lap: Lap, count: int) -> None:
         section: Any = getattr(settings, name)
         self.name = name
         self.ordered = name == "store"
@@ -102,6 +102,9 @@ class PassingStage:
         self._lap = lap
         at = list(INPUTS).index(name)
         self._next = FLOW[at + 1] if at + 1 < len(FLOW) else None
+        make = MAKERS.get(self._next or "", builders.clip)
+        self._made = {video_id: make(video_id) for video_id in map(video_id_of, range(count))} if self._next else {}
+        """Records made before the clock runs: the chains send the same bytes again and again."""
 
     async def setup(self) -> None:
         """Nothing to load."""
@@ -113,8 +116,7 @@ class PassingStage:
         if self._next is None:
             self._lap.arrived(len(deliveries))
             return [()] * len(deliveries)
-        make = MAKERS.get(self._next, builders.clip)
-        return [(Emission(self._next, make(delivery.record.video_id)),) for delivery in deliveries]
+        return [(Emission(self._next, self._made[delivery.record.video_id]),) for delivery in deliveries]
 
     async def close(self) -> None:
         """Nothing to release."""
@@ -124,7 +126,12 @@ def publish(connection: BrokerConnection, prefix: str, count: int) -> None:
     """Make the topics of a prefix and put the input there."""
     topics = Topics(connection, prefix)
     topics.apply(topics.diff())
-    KafkaPublisher(connection, prefix).publish([builders.request(f"video-{at:06d}") for at in range(count)])
+    KafkaPublisher(connection, prefix).publish([builders.request(video_id_of(at)) for at in range(count)])
+
+
+def video_id_of(number: int) -> str:
+    """The ID of the n-th video."""
+    return f"video-{number:06d}"
 
 
 async def agents(connection: BrokerConnection, folder: Path, count: int) -> tuple[Lap, float]:
@@ -140,7 +147,7 @@ async def agents(connection: BrokerConnection, folder: Path, count: int) -> tupl
     )
     settings.data_dir.mkdir()
     lap = Lap(count)
-    stages: dict[str, AnyStage] = {name: PassingStage(name, settings, lap) for name in INPUTS}
+    stages: dict[str, AnyStage] = {name: PassingStage(name, settings, lap, count) for name in INPUTS}
     worker = Worker(stages, settings, connection)
     await worker.start()
     try:

@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import pytest
 import torch
 from faster_whisper.feature_extractor import FeatureExtractor
 
-from vta_stream.toyworld.training.hearing import course, recordings
+from vta_stream.toyworld.training.hearing import course, recordings, windows
 from vta_stream.toyworld.training.hearing.course import find_pieces, keep, train, weights
 from vta_stream.toyworld.training.hearing.network import Hearing
 from vta_stream.toyworld.training.hearing.pieces import IGNORED
@@ -201,3 +202,20 @@ def test_windows_begin_with_a_pause_or_in_the_first_sound(work: Path) -> None:
         begins += [int(spans[spans[:, 0] >= 0][0, 0]) for spans in batch.spans if (spans[:, 0] >= 0).any()]
     assert sum(first <= 4 for first in begins) > len(begins) * 0.08
     assert sum(first > 20 for first in begins) > len(begins) * 0.3
+
+
+def test_most_windows_say_again_what_was_said(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces = find_pieces(work, 0)
+
+    def repeated() -> float:
+        shares = []
+        for batch in batches(work, Lesson(8, 4, 4)):
+            for row in batch.said:
+                words = pieces.tokenizer.decode([int(one) for one in row if one != IGNORED]).split()
+                shares.append(1 - len(set(words)) / len(words) if words else 0.0)
+        return fmean(shares)
+
+    monkeypatch.setattr(windows, "_ALIKE_SHARE", 0.0)
+    by_chance = repeated()
+    monkeypatch.setattr(windows, "_ALIKE_SHARE", 1.0)
+    assert repeated() > by_chance + 0.05

@@ -32,6 +32,11 @@ _LEADS_S, _LEAD_WEIGHTS = ((-0.06, 0.1), (0.1, 0.8), (0.8, 2.4)), (2, 5, 3)
 _USUAL_S, _DRAWN = (1.5, 5.0), 3
 """In a batch sentences are of like length, so that less of it is padding: the most fitting of so many is said."""
 
+_ALIKE_SHARE, _ALIKE_DRAWN = 0.6, 8
+"""So often a window tells of the same things again and again, as narrators do: of so many sentences each time the one
+is said that repeats most of the words. Where a word is said twice, a decoder that knows only the word goes on at the
+wrong one, and leaves out what is between."""
+
 _NO_SPEECH_SHARE, _FOREIGN_SHARE, _UNTIMED_SHARE = 0.05, 0.07, 0.3
 
 
@@ -133,9 +138,14 @@ def _compose(
     lead_s = rng.uniform(*rng.choices(_LEADS_S, weights=_LEAD_WEIGHTS)[0])
     length_s, missing = max(0.0, lead_s), round(max(0.0, -lead_s) * RATE_HZ)
     parts, utterances = [np.zeros(round(length_s * RATE_HZ), np.float32)], list[Utterance]()
+    alike, said = rng.random() < _ALIKE_SHARE, set[str]()
     for _ in range(rng.randint(1, lesson.sentences)):
-        drawn = [rng.choice(sentences) for _ in range(_DRAWN)]
-        sentence = min(drawn, key=lambda one: abs(one.count / RATE_HZ - usual_s))
+        if alike and said:
+            sentence = max((rng.choice(sentences) for _ in range(_ALIKE_DRAWN)), key=lambda one: _repeats(one, said))
+        else:
+            drawn = [rng.choice(sentences) for _ in range(_DRAWN)]
+            sentence = min(drawn, key=lambda one: abs(one.count / RATE_HZ - usual_s))
+        said |= {word.text for word in sentence.words}
         wave = _stretched(speaker.wave(sentence), stretch)
         if not utterances:
             wave = wave[missing:]
@@ -148,6 +158,11 @@ def _compose(
     if lesson.full is False and rng.random() < 0.5:
         parts.pop()
     return gain * np.concatenate(parts)[: round((WINDOW_S + 1) * RATE_HZ)], utterances
+
+
+def _repeats(sentence: Sentence, said: set[str]) -> float:
+    """Share of its words that were said before."""
+    return sum(word.text in said for word in sentence.words) / len(sentence.words)
 
 
 def _stretched(wave: Floats, stretch: float) -> Floats:
