@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
+from typing import Any
 
+import faust
 import mode
 import pytest
 from mode.utils.queues import FlowControlEvent, ThrowableQueue
 
-from vta_stream.stream.quick import AT_HAND_MAX, at_hand, hand_over_at_once
+from vta_stream.stream.quick import AT_HAND_MAX, BytesSchema, at_hand, hand_over_at_once
 
 
 class Consumer(mode.Service):
@@ -70,3 +73,15 @@ async def test_what_is_at_hand_is_taken_without_a_turn_and_the_end_is_left_to_th
     assert list(at_hand(queue)) == []
     with pytest.raises(StopAsyncIteration):
         queue.get_nowait()
+
+
+@pytest.mark.parametrize(("key", "value"), [(b"k", b"{}"), (None, None), (b"", b"\xff\x00")])
+async def test_bytes_stay_as_they_are_as_in_fausts_own_schema(key: bytes | None, value: bytes | None) -> None:
+    app = faust.App("bytes", store="memory://", web_enabled=False, autodiscover=False)
+    message: Any = SimpleNamespace(key=key, value=value, headers=[("attempt", b"2")])
+    options: Any = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
+    ours, theirs = (kind(**options, allow_empty=True).compile(app) for kind in (BytesSchema, faust.Schema))
+    ours, theirs = await ours(message, propagate=True), await theirs(message, propagate=True)
+    assert (ours.key, ours.value, ours.headers) == (theirs.key, theirs.value, theirs.headers)
+    assert (ours.key, ours.value, ours.headers) == (key, value, {"attempt": b"2"})
+    assert ours.message is message

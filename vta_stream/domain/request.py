@@ -161,7 +161,7 @@ def _of_youtube(video_id: str) -> VideoRequest:
 def _of_url(url: str) -> VideoRequest:
     if len(url) > URL_CHARACTERS_MAX:
         raise ValueError(f"the URL is too long: {len(url)} characters, and {URL_CHARACTERS_MAX} are allowed")
-    if _UNSAFE.search(url) or any(character.isspace() for character in url):
+    if _UNSAFE.search(url) or "".join(url.split()) != url:
         raise ValueError("the URL has white space or control characters; percent-encode them")
     try:
         parts = urlsplit(url)

@@ -10,7 +10,7 @@ import faust
 
 from vta_stream.settings.delivery import KafkaSettings
 from vta_stream.stream.connection import BrokerConnection
-from vta_stream.stream.quick import QuietMonitor, hand_over_at_once
+from vta_stream.stream.quick import BytesSchema, QuietMonitor, hand_over_at_once, wait_for_no_producer
 
 BUFFER_MAX = 192
 POLL_RECORDS_MAX = 32
@@ -62,12 +62,13 @@ def make_app(
         Monitor=QuietMonitor,
     )
     hand_over_at_once(app.consumer)
+    wait_for_no_producer(app)
     return app
 
 
 def raw_topic(app: faust.App, names: Sequence[str]) -> Any:
     """A channel over the topics with these full names: bytes, empty values too, and no acknowledging by Faust."""
-    schema: faust.Schema[bytes, bytes] = faust.Schema(
+    schema = BytesSchema(
         key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", allow_empty=True
     )
     return app.topic(*names, schema=schema, acks=False)

@@ -59,7 +59,8 @@ class CrashLedger:
         Raises OSError where nothing can be written; then the work must not start, and is not counted.
         """
         keys = tuple(keys)
-        self._begun.update(keys)
+        for key in keys:
+            self._begun[key] += 1
         try:
             self._append(self._unwritten + "".join(f"+{key}\n" for key in keys))
         except OSError:

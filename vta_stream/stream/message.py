@@ -1,10 +1,14 @@
-"""A message as it lies on the broker, and what its headers say of earlier attempts."""
+"""A message as it lies on the broker, and what its headers say of earlier attempts.
+
+Structs, since each message makes several of these, and a frozen dataclass takes ten times as long to make.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from vta_stream.stream.acks import Partition
 
@@ -24,8 +28,7 @@ def retries_topic(stage: str) -> str:
     return f"{stage}{RETRIES_SUFFIX}"
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """Where the input first came from; on a retries topic, its headers tell. `topic` is the contract's name."""
 
     topic: str
@@ -33,8 +36,7 @@ class Origin:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """A record in bytes. `offset` in `partition` is where it was read just now; times are Unix seconds.
 
     `attempt` counts from 1. It is not to be worked on before `not_before_s`.
@@ -55,8 +57,7 @@ class Message:
         return len(self.key or b"") + len(self.value or b"") + 512
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True):
     """A record to be sent; `topic` is the broker's name."""
 
     topic: str

@@ -1,4 +1,4 @@
-"""Three costs of Faust that are paid for every message and that we have no use for."""
+"""Costs of Faust that are paid for every message and that we have no use for."""
 
 from __future__ import annotations
 
@@ -24,6 +24,30 @@ class QuietMonitor(faust.Monitor):
     on_stream_event_out = _nothing
     on_topic_buffer_full = _nothing
     track_tp_end_offset = _nothing
+
+
+class BytesSchema(faust.Schema[bytes, bytes]):
+    """Keys and values are bytes here and there: there is nothing to decode, and nothing to fail.
+
+    Faust asks its registry of codecs twice a message, and its settings for the class of events.
+    """
+
+    def compile(self, app: Any, **_: Any) -> Any:
+        """What makes an event of a message."""
+
+        async def decode(message: Any, *, propagate: bool = False) -> faust.Event:
+            return faust.Event(app, message.key, message.value, message.headers, message)
+
+        return decode
+
+
+async def _at_once() -> None:
+    return None
+
+
+def wait_for_no_producer(app: faust.App) -> None:
+    """Let messages in without asking whether Faust's producer has room: nothing is sent by it."""
+    app.producer.buffer.wait_until_ebb = _at_once  # type: ignore[method-assign]
 
 
 AT_HAND_MAX = 32

@@ -6,7 +6,10 @@ import logging
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cache
+
+import msgspec
+from prometheus_client import Counter
 
 from vta_stream import metrics
 from vta_stream.domain.delivery import DeadLetter, Emission
@@ -37,8 +40,7 @@ DEFER_JITTER = 0.1
 """So much later at most, as a share, than a stage asked for: not everything at once after a rate limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
+class _Plan(msgspec.Struct, frozen=True):
     work: Work
     records: tuple[Outgoing, ...]
     outcome: str
@@ -66,7 +68,7 @@ class Settler:
             plans = [await self._settle_alone(plan) for plan in plans]
         hit("shell.buried" if any(plan.outcome == "dead_letter" for plan in plans) else "shell.sent")
         for plan in plans:
-            metrics.MESSAGES.labels(self._stage, plan.outcome).inc()
+            _counter(self._stage, plan.outcome).inc()
 
     async def send_again(self, works: Sequence[Work]) -> None:
         """Put messages of the retries topic at its end, unchanged."""
@@ -132,3 +134,9 @@ class Settler:
         return _Plan(
             work, (Outgoing(full_topic(self._prefix, DEAD_LETTERS), key, encode_letter(letter)),), "dead_letter"
         )
+
+
+@cache
+def _counter(stage: str, outcome: str) -> Counter:
+    """Found once: asking for it by its labels takes longer than counting."""
+    return metrics.MESSAGES.labels(stage, outcome)

@@ -54,6 +54,7 @@ class Trial:
         self._stage = stage
         self._ledger = ledger
         self._topology = topology
+        self._duration = metrics.DURATION.labels(stage.name)
         self._running: dict[asyncio.Task[Any], Sequence[Work]] = {}
         self._cancelled: set[asyncio.Task[Any]] = set()
         """Tasks that `cancel_lost` has cancelled: they shall go on when the call has ended."""
@@ -102,7 +103,7 @@ class Trial:
             outcomes = await self._process(works, deliveries)
         finally:
             self._ledger.end(keys)
-            metrics.DURATION.labels(self._stage.name).observe(time.monotonic() - began_s)
+            self._duration.observe(time.monotonic() - began_s)
         if len(outcomes) != len(works):
             raise RuntimeError(f"the stage gave {len(outcomes)} outcomes for {len(works)} deliveries")
         for outcome in outcomes:
