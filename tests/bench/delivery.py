@@ -34,6 +34,7 @@ from vta_stream.stream.connection import BrokerConnection
 from vta_stream.stream.hosting import Worker
 from vta_stream.stream.noise import limit_noise
 from vta_stream.stream.publishing import KafkaPublisher
+from vta_stream.stream.quick import collect_garbage_seldom
 from vta_stream.stream.records import INPUTS
 from vta_stream.stream.topics import Topics
 from vta_stream.stream.worker import leave
@@ -153,6 +154,7 @@ async def agents(connection: BrokerConnection, folder: Path, count: int) -> tupl
     try:
         while not worker.ready:  # noqa: ASYNC110 - the worker offers no event to wait for
             await asyncio.sleep(0.1)
+        collect_garbage_seldom()  # as a worker does when it has loaded
         rest_mib = psutil.Process().memory_info().rss / 2**20
         await asyncio.to_thread(publish, connection, prefix, count)
         await lap.over()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +13,14 @@ import mode
 import pytest
 from mode.utils.queues import FlowControlEvent, ThrowableQueue
 
-from vta_stream.stream.quick import AT_HAND_MAX, BytesSchema, at_hand, hand_over_at_once
+from vta_stream.stream.quick import (
+    AT_HAND_MAX,
+    COLLECT_EVERY,
+    BytesSchema,
+    at_hand,
+    collect_garbage_seldom,
+    hand_over_at_once,
+)
 
 
 class Consumer(mode.Service):
@@ -85,3 +94,20 @@ async def test_bytes_stay_as_they_are_as_in_fausts_own_schema(key: bytes | None,
     assert (ours.key, ours.value, ours.headers) == (theirs.key, theirs.value, theirs.headers)
     assert (ours.key, ours.value, ours.headers) == (key, value, {"attempt": b"2"})
     assert ours.message is message
+
+
+def test_cycles_are_collected_still_and_what_was_there_before_is_not_looked_at() -> None:
+    before = gc.get_threshold()
+    try:
+        collect_garbage_seldom()
+        assert gc.get_threshold()[0] == COLLECT_EVERY
+        assert gc.get_freeze_count() > 0
+        cycle = Consumer()
+        cycle.itself = cycle  # type: ignore[attr-defined]
+        gone = weakref.ref(cycle)
+        del cycle
+        gc.collect()
+        assert gone() is None
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()

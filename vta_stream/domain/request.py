@@ -94,19 +94,17 @@ def _of_object(fields: Mapping[str, Any]) -> VideoRequest:
     if source is not None and source not in SOURCES:
         raise ValueError(f"unknown source {source[:80]!r}; there are {', '.join(SOURCES)}")
     if url is not None:
-        base = _of_url(url)
+        base = _of_url(url, video_id if video_id is None else check_video_id(video_id))
     elif video_id is not None:
         base = _of_youtube(video_id)
     else:
         raise ValueError("id or url is missing")
     if source is not None and source != base.source:
         raise ValueError(f"the source of {base.url!r} is {base.source}, not {source}")
-    if video_id is not None:
-        check_video_id(video_id)
-        if base.source == "youtube" and video_id != base.video_id:
-            raise ValueError(f"the id {video_id!r} and the URL's {base.video_id!r} are of two videos")
+    if video_id is not None and video_id != base.video_id:
+        raise ValueError(f"the id {video_id!r} and the URL's {base.video_id!r} are of two videos")
     return VideoRequest(
-        video_id=video_id or base.video_id,
+        video_id=base.video_id,
         url=base.url,
         source=base.source,
         priority=_priority(fields.get("priority")),
@@ -158,7 +156,8 @@ def _of_youtube(video_id: str) -> VideoRequest:
     return VideoRequest(video_id, f"https://www.youtube.com/watch?v={video_id}", "youtube")
 
 
-def _of_url(url: str) -> VideoRequest:
+def _of_url(url: str, video_id: str | None = None) -> VideoRequest:
+    """What a URL means. YouTube's have an ID of their own; others get `video_id`, or one made of the URL."""
     if len(url) > URL_CHARACTERS_MAX:
         raise ValueError(f"the URL is too long: {len(url)} characters, and {URL_CHARACTERS_MAX} are allowed")
     if _UNSAFE.search(url) or "".join(url.split()) != url:
@@ -169,7 +168,7 @@ def _of_url(url: str) -> VideoRequest:
     except ValueError as error:
         raise ValueError(f"not a URL: {error}") from error
     if parts.scheme == "file":
-        return _of_file(url, parts)
+        return _of_file(url, parts, video_id)
     if parts.scheme not in ("http", "https"):
         raise ValueError(f"unknown scheme {parts.scheme[:80]!r}; http, https and file are taken")
     if not parts.hostname or port == 0:
@@ -180,10 +179,10 @@ def _of_url(url: str) -> VideoRequest:
     if youtube_id is not None:
         return _of_youtube(youtube_id)
     plain = parts._replace(fragment="").geturl()
-    return VideoRequest(video_id_of_url(plain), plain, "url")
+    return VideoRequest(video_id or video_id_of_url(plain), plain, "url")
 
 
-def _of_file(url: str, parts: SplitResult) -> VideoRequest:
+def _of_file(url: str, parts: SplitResult, video_id: str | None) -> VideoRequest:
     if not url.lower().startswith("file:///") or len(parts.path) < 2 or parts.path.endswith("/"):
         raise ValueError("a file is named by its absolute path: file:///folder/video.mp4")
     if parts.query or parts.fragment or url.endswith(("?", "#")):
@@ -191,7 +190,7 @@ def _of_file(url: str, parts: SplitResult) -> VideoRequest:
     if "%00" in parts.path:
         raise ValueError("the URL has control characters")
     plain = parts.geturl()
-    return VideoRequest(video_id_of_url(plain), plain, "file")
+    return VideoRequest(video_id or video_id_of_url(plain), plain, "file")
 
 
 def _youtube_id(parts: SplitResult) -> str | None:

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from vta_stream import metrics
@@ -34,13 +35,9 @@ class Suspects:
         self.crashes_max = crashes_max
         self._last_chance = asyncio.Lock()
 
-    @contextlib.asynccontextmanager
-    async def alone(self, crashes: int) -> AsyncIterator[None]:
-        """Enter with how often the message was there before; 0 is no suspect."""
-        async with contextlib.AsyncExitStack() as stack:
-            if is_last_chance(crashes, self.crashes_max):
-                await stack.enter_async_context(self._last_chance)
-            yield
+    def alone(self, crashes: int) -> AbstractAsyncContextManager[None]:
+        """To be entered for the work, with how often its message was there before; 0 is no suspect."""
+        return self._last_chance if is_last_chance(crashes, self.crashes_max) else contextlib.nullcontext()
 
 
 class Trial:

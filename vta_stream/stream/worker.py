@@ -16,6 +16,7 @@ from vta_stream.settings import Settings
 from vta_stream.stream.connection import BrokerConnection
 from vta_stream.stream.hosting import STOP_TIMEOUT_S, Worker
 from vta_stream.stream.noise import limit_noise
+from vta_stream.stream.quick import collect_garbage_seldom
 from vta_stream.stream.records import INPUTS
 from vta_stream.stream.slots import WorkerError
 
@@ -86,6 +87,7 @@ async def _serve(worker: Worker, on_ready: Callable[[Worker], None] | None) -> i
 
 async def _live(worker: Worker, on_ready: Callable[[Worker], None] | None) -> None:
     await worker.start()
+    collect_garbage_seldom()
     if on_ready is not None:
         while not worker.ready:
             with contextlib.suppress(TimeoutError):
