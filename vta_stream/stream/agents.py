@@ -17,6 +17,7 @@ from vta_stream.stream.acks import Partition
 from vta_stream.stream.app import make_app, raw_topic
 from vta_stream.stream.connection import BrokerConnection
 from vta_stream.stream.message import Message, Origin, full_topic, message_from_retries, retries_topic
+from vta_stream.stream.noise import of_broker
 from vta_stream.stream.quick import at_hand
 from vta_stream.stream.records import RETRIED_IN_PLACE
 from vta_stream.stream.rereading import Rereading
@@ -251,7 +252,7 @@ class Agent:
                     {_tp(partition): offset for partition, offset in commits.items()},
                 )
         except (KafkaError, TimeoutError) as error:
-            log.info("%s: a commit failed and will be made again: %r", self.group, error)
+            of_broker.info("%s: a commit failed and will be made again: %r", self.group, error)
             self.shell.acks.put_back(commits)
         except BaseException:
             self.shell.acks.put_back(commits)

@@ -1,4 +1,4 @@
-"""When the broker is away its clients write thousands of lines, and tracebacks; one line a second is enough."""
+"""When the broker is away its clients write thousands of lines, and we some; one line a second is enough."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ FAMILIES = ("aiokafka", "faust", "mode")
 EVERY_S = 1.0
 
 log = logging.getLogger("faust.threads")
+of_broker = logging.getLogger("vta_stream.broker")
+"""For what agents and producer say of a broker that does not answer: each of them would have its line a second."""
 
 
 class RateLimited(logging.Handler):
@@ -34,7 +36,7 @@ class RateLimited(logging.Handler):
         if record.exc_info and record.exc_info[1] is not None:
             text += f": {record.exc_info[1]!r}"
         if self._left_out:
-            text += f" (and {self._left_out} lines of the broker's clients left out)"
+            text += f" (and {self._left_out} lines about the broker left out)"
         record.msg, record.args, record.exc_info, record.exc_text = text.replace("\n", " "), None, None, None
         self._left_out = 0
         logging.getLogger().handle(record)
@@ -46,14 +48,14 @@ def _thread_broke(broken: threading.ExceptHookArgs) -> None:
 
 
 def limit_noise(level: int = logging.WARNING) -> None:
-    """Let the broker's clients log at `level` and above, and not more than a line a second together.
+    """Let the broker's clients log at `level` and above, and not more than a line a second together with `of_broker`.
 
     Their threads too, each of which would write a traceback of its own when the broker goes while the worker stops.
     """
     threading.excepthook = _thread_broke
     limited = RateLimited()
     for family in FAMILIES:
-        logger = logging.getLogger(family)
-        logger.setLevel(level)
+        logging.getLogger(family).setLevel(level)
+    for logger in (*map(logging.getLogger, FAMILIES), of_broker):
         logger.propagate = False
         logger.handlers = [limited]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from vta_stream.stream.backoff import Backoff
 from vta_stream.stream.connection import BrokerConnection
 from vta_stream.stream.message import Outgoing
-
-log = logging.getLogger(__name__)
+from vta_stream.stream.noise import of_broker
 
 REQUEST_BYTES_MAX = 1024 * 1024
 LINGER_MS = 5
@@ -89,7 +87,7 @@ class KafkaSender:
                     error = result
             left = failed
             if left:
-                log.warning("%d records for %s wait for the broker: %r", len(left), left[0].topic, error)
+                of_broker.warning("%d records for %s wait for the broker: %r", len(left), left[0].topic, error)
                 await asyncio.sleep(self._backoff.wait_s(attempt))
                 attempt += 1
         if too_large is not None:

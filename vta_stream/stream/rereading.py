@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vta_stream.stream.acks import Partition
+from vta_stream.stream.noise import of_broker
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class Rereading:
         try:
             await self._consumer._thread.call_thread(self._seek_one, partition, offset)
         except Exception as error:  # noqa: BLE001 - of many kinds; what is missing shows, and is asked for again
-            log.info("%s %d: not to be read again now: %r", *partition, error)
+            of_broker.info("%s %d: not to be read again now: %r", *partition, error)
 
     async def _seek_one(self, partition: Partition, offset: int) -> None:
         from aiokafka import TopicPartition
