@@ -104,7 +104,7 @@ class PassingStage:
         at = list(INPUTS).index(name)
         self._next = FLOW[at + 1] if at + 1 < len(FLOW) else None
         make = MAKERS.get(self._next or "", builders.clip)
-        self._made = {video_id: make(video_id) for video_id in map(video_id_of, range(count))} if self._next else {}
+        self._made = {video_id: make(video_id) for video_id in map(nth_video_id, range(count))} if self._next else {}
         """Records made before the clock runs: the chains send the same bytes again and again."""
 
     async def setup(self) -> None:
@@ -127,10 +127,10 @@ def publish(connection: BrokerConnection, prefix: str, count: int) -> None:
     """Make the topics of a prefix and put the input there."""
     topics = Topics(connection, prefix)
     topics.apply(topics.diff())
-    KafkaPublisher(connection, prefix).publish([builders.request(video_id_of(at)) for at in range(count)])
+    KafkaPublisher(connection, prefix).publish([builders.request(nth_video_id(at)) for at in range(count)])
 
 
-def video_id_of(number: int) -> str:
+def nth_video_id(number: int) -> str:
     """The ID of the n-th video."""
     return f"video-{number:06d}"
 

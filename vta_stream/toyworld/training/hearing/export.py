@@ -32,7 +32,8 @@ def export(work: Path, seed: int, folder: Path, tell: Callable[[str], None], *, 
     done = subprocess.run([sys.executable, *command], stdout=subprocess.PIPE, text=True, check=True)
     figures = {
         "command": f"python -m vta_stream.toyworld.training.hearing --work FOLDER --seed {seed}"
-        f"{f' --from {start.name}' if start else ''} --out {folder.name}",
+        f"{' --from WEIGHTS' if start else ''} --out FOLDER",
+        **({"begun_with": "the weights of an earlier course, written by --keep"} if start else {}),
         "steps": steps,
         "of": sum(lesson.steps for lesson in lessons),
         "held_out": json.loads(done.stdout)["hearing"],

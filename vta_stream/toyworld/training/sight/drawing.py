@@ -17,6 +17,11 @@ from vta_stream.toyworld.world.grammar import FORMS, Mention, Statement, alter, 
 from vta_stream.toyworld.world.vocabulary import FILLERS, RELATIONS, SHAPES, Attribute
 
 _ALONE_SHARE, _FILLED_SHARE, _SWAPPED_SHARE = 0.8, 0.1, 0.15
+_WHERE_SHARE = 0.5
+"""Of the wrong sentences that say where something is, so many are wrong in that. As one attribute of five it would be
+too seldom: colours, shapes, sizes and counts are in all sentences, and were learnt while places and relations were not.
+"""
+_KIND_WEIGHTS = {"presence": 1, "motion": 1, "place": 2, "relation": 2}
 _VISIBLE = tuple(one for one in Attribute if one is not Attribute.MOTION)
 
 
@@ -62,7 +67,10 @@ def altered(statement: Statement, rng: random.Random) -> Statement:
     """The statement with one visible attribute changed, or with its two sides changed over."""
     if statement.other and rng.random() < _SWAPPED_SHARE:
         return replace(statement, subject=statement.other, other=statement.subject)
-    for attribute in rng.sample(_VISIBLE, len(_VISIBLE)):
+    order = rng.sample(_VISIBLE, len(_VISIBLE))
+    if rng.random() < _WHERE_SHARE:
+        order.sort(key=lambda attribute: attribute not in (Attribute.PLACE, Attribute.RELATION))
+    for attribute in order:
         wrong = alter(statement, attribute, rng)
         if wrong is not None:
             return wrong
@@ -70,8 +78,9 @@ def altered(statement: Statement, rng: random.Random) -> Statement:
 
 
 def _drawn(claims: list[Statement], rng: random.Random) -> Statement:
-    """One of the claims; each kind as often as it may be."""
-    kind = rng.choice(sorted({claim.kind for claim in claims}))
+    """One of the claims, of a kind drawn by _KIND_WEIGHTS."""
+    kinds = sorted({claim.kind for claim in claims})
+    kind = rng.choices(kinds, [_KIND_WEIGHTS[kind] for kind in kinds])[0]
     chosen = rng.choice([claim for claim in claims if claim.kind == kind])
     return replace(chosen, form=rng.randrange(len(FORMS[kind])))
 

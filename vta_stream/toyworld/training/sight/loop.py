@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _PEAK_RATE, _LAST_RATE_SHARE, _WARM_UP_STEPS = 1.2e-3, 0.01, 100
 _WEIGHT_DECAY, _GRADIENT_MAX = 0.05, 1.0
 _AVERAGED = 0.998
-_BRIGHT_SHARE, _CROWDS_SHARE, _EARLY_SHARE = 0.03, 0.2, 0.6
+_BRIGHT_UNTIL, _CROWDS_UNTIL, _EARLY_UNTIL = 0.03, 0.2, 0.6
 """Who cannot tell a heart from a moon learns nothing from sentences about them: up to the first share of the training
 it is about bright crowds alone, up to the second about all crowds, and up to the third crowds, pictures and texts take
 turns; the first two at half the cost."""
@@ -149,9 +149,9 @@ class Training:
     def _losses(self, batches: Batches) -> dict[str, torch.Tensor]:
         network, heads = self._modules["network"], self._modules["heads"]
         part, turn = self.step / self.run.steps, self.step % 3
-        if part < _CROWDS_SHARE or (part < _EARLY_SHARE and turn == 1):
-            return crowd_losses(network, heads, batches.crowd(self.step, bright=part < _BRIGHT_SHARE))
-        if part < _EARLY_SHARE and turn == 2:
+        if part < _CROWDS_UNTIL or (part < _EARLY_UNTIL and turn == 1):
+            return crowd_losses(network, heads, batches.crowd(self.step, bright=part < _BRIGHT_UNTIL))
+        if part < _EARLY_UNTIL and turn == 2:
             return picture_losses(network, heads, batches.draw(self.step, texts=False))
         return losses(network, heads, batches.draw(self.step))
 
