@@ -11,8 +11,6 @@ from pathlib import Path
 from vta_stream.toyworld.training.sight.loop import Training
 from vta_stream.toyworld.training.sight.model import write_model
 
-_LOSSES = ("own", "other", "patches", "caption")
-
 
 def export(training: Training, folder: Path, tell: Callable[[str], None]) -> None:
     """Write the averaged weights as open_clip reads them, then measure them through the pipeline's own loading code."""
@@ -23,10 +21,10 @@ def export(training: Training, folder: Path, tell: Callable[[str], None]) -> Non
     command = ["-m", "vta_stream", "toyworld", "evaluate", "--only", "sight", "--json", "--sight", str(folder)]
     done = subprocess.run([sys.executable, *command], stdout=subprocess.PIPE, text=True, check=True)
     run = training.run
-    begun = f" --from {run.start.name}" if run.start else ""
+    begun = " --from WRITTEN_MODEL" if run.start else ""
     figures = {
         "command": f"python -m vta_stream.toyworld.training.sight --work FOLDER --steps {run.steps}"
-        f" --scenes {run.scenes} --crowds {run.crowds} --seed {run.seed}{begun} --out {folder.name}",
+        f" --scenes {run.scenes} --crowds {run.crowds} --seed {run.seed}{begun} --out FOLDER",
         "steps": training.step,
         "seconds": round(training.seconds),
         "device": training.device,
@@ -41,10 +39,10 @@ def draw_curves(curve: list[dict[str, float]], path: Path) -> None:
 
     figure = Figure(figsize=(9, 8), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
-    for axes, wanted in ((above, lambda name: name in _LOSSES), (below, lambda name: name not in _LOSSES)):
-        names = dict.fromkeys(name for point in curve for name in point if name not in ("step", "seconds"))
-        for name in filter(wanted, names):
-            values = {point["step"]: point[name] for point in curve if name in point}
+    losses = [point for point in curve if "seconds" in point]
+    for axes, points in ((above, losses), (below, [point for point in curve if "seconds" not in point])):
+        for name in dict.fromkeys(name for point in points for name in point if name not in ("step", "seconds")):
+            values = {point["step"]: point[name] for point in points if name in point}
             axes.plot(sorted(values), [values[step] for step in sorted(values)], label=name)
         axes.grid(alpha=0.3)
         axes.legend(loc="best", fontsize="small")
