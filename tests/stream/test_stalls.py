@@ -47,7 +47,7 @@ async def test_a_consumer_that_went_quiet_is_named_and_then_ends_the_worker(
 
     async def consume_unless_caption(self: Agent, stream: Any) -> None:
         if self.stage.name == "caption":
-            self._queues.append(stream.channel.queue)
+            self.lag.queues.append(stream.channel.queue)
             await asyncio.Event().wait()
         await consume(self, stream)
 
@@ -61,6 +61,6 @@ async def test_a_consumer_that_went_quiet_is_named_and_then_ends_the_worker(
         assert all(agent.shell.oldest() is None for agent in worker._agents if agent.stage.name == "caption")
         await healthz_says(worker.url, "caption is stuck: offset 0 of clips.scored/")
         (caption,) = (agent for agent in worker._agents if agent.stage.name == "caption")
-        caption._deaf_after_s = 0.5
+        caption.lag._deaf_after_s = 0.5
         with pytest.raises(WorkerError, match=r"caption: the consumer has brought nothing of .*clips\.scored"):
             await asyncio.wait_for(worker.wait(), 90)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,24 +14,20 @@ from vta_stream.ports import AnyStage
 from vta_stream.settings.delivery import KafkaSettings
 from vta_stream.stream.acks import Partition
 from vta_stream.stream.app import make_app, raw_topic
+from vta_stream.stream.client import ConsumerClient
 from vta_stream.stream.connection import BrokerConnection
+from vta_stream.stream.lag import LagWatch
 from vta_stream.stream.message import Message, Origin, full_topic, message_from_retries, retries_topic
 from vta_stream.stream.noise import of_broker
 from vta_stream.stream.quick import at_hand
 from vta_stream.stream.records import RETRIED_IN_PLACE
 from vta_stream.stream.rereading import Rereading
 from vta_stream.stream.shell import Shell, Surroundings
-from vta_stream.stream.slots import WorkerError
-from vta_stream.stream.stalls import Stalls
 
 log = logging.getLogger(__name__)
 
 COMMIT_INTERVAL_S = 1.0
 COMMIT_TIMEOUT_S = 30.0
-LAG_TIMEOUT_S = 10.0
-POSITION_TIMEOUT_S = 2.0
-DEAF_AFTER_S = 120.0
-"""A consumer that brings nothing for so long, or for four sessions, though something waits, never will."""
 
 
 def topics_of(stage: str, inputs: Iterable[str]) -> tuple[str, ...]:
@@ -63,14 +58,21 @@ class Agent:
         self._assigned: frozenset[Partition] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._leaving = False
-        self._stalls = Stalls()
-        self._queues: list[asyncio.Queue[Any]] = []
-        self._deaf_after_s = max(DEAF_AFTER_S, 4 * kafka.session_timeout_s)
         self.shell = Shell(stage, around, self._set_retries_flow, self._read_again)
         # The mock cluster dies with its process, so no member of it ever comes back under its name.
         instance = None if connection.embedded else f"{worker}.{stage.name}"
         self._app: Any = make_app(self.group, connection, kafka, folder / stage.name, client_id, instance)
-        self._rereading = Rereading(self._app.consumer, self.shell.acks.begin)
+        self._client = ConsumerClient(self._app.consumer)
+        self._rereading = Rereading(self._app.consumer, self._client, self.shell.acks.begin)
+        self.lag = LagWatch(
+            self.shell,
+            self.group,
+            self._contract,
+            self._retries,
+            self._client,
+            self._rereading,
+            kafka.session_timeout_s,
+        )
         self._app.on_partitions_revoked.connect(self._on_revoked)
         self._app.on_partitions_assigned.connect(self._on_assigned)
         main = raw_topic(self._app, [full_topic(self._prefix, name) for name in inputs])
@@ -114,80 +116,6 @@ class Agent:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def measure_lag(self) -> None:
-        """Bring the lag gauges up to date; where the broker does not answer they stay as they are."""
-        consumer = self._app.consumer
-        partitions = self.assigned
-        try:
-            async with asyncio.timeout(LAG_TIMEOUT_S):
-                ends = await self._call(consumer._thread._consumer.end_offsets, [_tp(p) for p in partitions])
-                starts = {}
-                for partition in partitions:
-                    starts[partition] = self.shell.acks.next_offset(partition)
-                    if starts[partition] is None:
-                        starts[partition] = await self._call(consumer._thread._consumer.committed, _tp(partition)) or 0
-        except Exception as error:  # noqa: BLE001 - of many kinds, and only a gauge depends on it
-            log.debug("%s: the lag is not known now: %r", self.group, error)
-            return
-        counts = {partition: max(0, ends[_tp(partition)] - (starts[partition] or 0)) for partition in partitions}
-        waiting = {}
-        for partition in [partition for partition, count in counts.items() if count]:
-            if await self._has_read(partition, ends[_tp(partition)]):
-                self._look_again(partition, ends[_tp(partition)])
-            elif partition.topic != self._retries:  # what is there may wait for hours, until it is due
-                waiting[partition] = starts[partition] or 0
-        self._stalls.look(waiting, time.monotonic())
-        self._end_if_deaf()
-        behind: dict[str, int] = dict.fromkeys(self._contract, 0)
-        for partition, count in counts.items():
-            behind[partition.topic] += count
-        for topic, count in behind.items():
-            oldest_s = self.shell.acks.oldest_s(topic)
-            age_s = max(0.0, time.time() - oldest_s) if oldest_s is not None else 0.0
-            metrics.LAG_MESSAGES.labels(self.stage.name, self._contract[topic]).set(count)
-            metrics.LAG_SECONDS.labels(self.stage.name, self._contract[topic]).set(age_s)
-
-    def stuck(self, after_s: float) -> str | None:
-        """What has not moved for more than `after_s` seconds: a message in work, or records that nobody takes."""
-        oldest = self.shell.oldest()
-        if oldest is not None and oldest[0] > after_s:
-            return f"{self.stage.name} is stuck: {oldest[1]} has been in work for {oldest[0]:.0f} s"
-        stalled = self._stalls.longest(time.monotonic())
-        if stalled is not None and stalled[0] > after_s:
-            name = f"{self._contract[stalled[1].topic]}/{stalled[1].number}"
-            return f"{self.stage.name} is stuck: offset {stalled[2]} of {name} waits and has for {stalled[0]:.0f} s"
-        return None
-
-    async def _has_read(self, partition: Partition, end: int) -> bool:
-        """True if the consumer is at the log's end and nothing is in hand."""
-        if self.shell.in_hand(partition) or any(queue.qsize() for queue in self._queues):
-            return False
-        try:
-            async with asyncio.timeout(POSITION_TIMEOUT_S):
-                position: int = await self._call(self._app.consumer._thread._consumer.position, _tp(partition))
-        except Exception as error:  # noqa: BLE001 - a consumer that cannot say where it reads does not read
-            log.debug("%s: where %s is read is not known: %r", self.group, partition, error)
-            return False
-        return position >= end
-
-    def _look_again(self, partition: Partition, end: int) -> None:
-        """What is missing until the log's end has expired or is a marker, if it is not there when looked for again."""
-        expected = self.shell.acks.expected(partition)
-        if expected is not None and expected < end:
-            self._rereading.ask_at_end(partition, expected)
-
-    def _end_if_deaf(self) -> None:
-        """End the worker if records wait that its consumer does not bring, so that it is started anew.
-
-        Seen after the broker had gone during a rebalance: Faust stays a member, and reads nothing any more.
-        """
-        stalled = self._stalls.longest(time.monotonic(), but_not=self.shell.in_hand)
-        if stalled is None or stalled[0] < self._deaf_after_s or self.shell.failed.done():
-            return
-        seconds, partition, offset = stalled
-        text = f"{self.group}: the consumer has brought nothing of {partition} from {offset} on for {seconds:.0f} s"
-        self.shell.failed.set_exception(WorkerError(f"{text}, and records wait there: start the worker again"))
-
     async def _run_app(self) -> None:
         await self._app.start()
         await self._app.wait_until_stopped()
@@ -203,7 +131,7 @@ class Agent:
             self.shell.failed.set_exception(task.exception() or RuntimeError(task.get_name()))
 
     async def _consume(self, stream: Any) -> None:
-        self._queues.append(stream.channel.queue)
+        self.lag.queues.append(stream.channel.queue)
         async for event in stream.noack().events():
             await self.shell.take(self._message(event.message))
             for also in at_hand(stream.channel.queue):
@@ -247,10 +175,7 @@ class Agent:
         hit("shell.committing")
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT_S):
-                await self._call(
-                    self._app.consumer._thread._consumer.commit,
-                    {_tp(partition): offset for partition, offset in commits.items()},
-                )
+                await self._client.commit(commits)
         except (KafkaError, TimeoutError) as error:
             of_broker.info("%s: a commit failed and will be made again: %r", self.group, error)
             self.shell.acks.put_back(commits)
@@ -261,10 +186,6 @@ class Agent:
             hit("shell.committed")
             self.shell.confirm(commits)
 
-    async def _call(self, function: Any, *arguments: Any) -> Any:
-        """Call aiokafka's consumer in its own thread."""
-        return await self._app.consumer._thread.call_thread(function, *arguments)
-
     def _read_again(self, partition: Partition, offset: int) -> None:
         self._rereading.ask(partition, offset)
 
@@ -274,9 +195,3 @@ class Agent:
         for tp in self._app.consumer.assignment():
             if tp.topic == self._retries:
                 set_flow(tp)
-
-
-def _tp(partition: Partition) -> Any:
-    from aiokafka import TopicPartition
-
-    return TopicPartition(partition.topic, partition.number)

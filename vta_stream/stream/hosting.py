@@ -209,13 +209,13 @@ class Worker:
         while True:
             await asyncio.sleep(LAG_EVERY_S)
             metrics.DISK_FREE.set(shutil.disk_usage(self._settings.data_dir).free)
-            await asyncio.gather(*(agent.measure_lag() for agent in self._agents))
+            await asyncio.gather(*(agent.lag.look(agent.assigned) for agent in self._agents))
             if self._membership is not None and time.monotonic() - looked_s >= MEMBERSHIP_EVERY_S:
                 looked_s = time.monotonic()
                 await self._membership.check()
 
     def _what_is_stuck(self) -> str | None:
-        found = (agent.stuck(self._settings.worker.stuck_after_s) for agent in self._agents)
+        found = (agent.lag.stuck(self._settings.worker.stuck_after_s) for agent in self._agents)
         return next(filter(None, found), None)
 
     def _what_is_not_ready(self) -> str | None:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vta_stream.stream.acks import Partition
+from vta_stream.stream.client import ConsumerClient
 from vta_stream.stream.noise import of_broker
 
 log = logging.getLogger(__name__)
@@ -32,8 +33,8 @@ class _NothingRead(dict[Any, Any]):
 class Rereading:
     """Of the consumer of one Faust app. `begins` is told where a partition is read from, at each rebalance."""
 
-    def __init__(self, consumer: Any, begins: Callable[[Partition, int], None]) -> None:
-        self._consumer = consumer
+    def __init__(self, consumer: Any, client: ConsumerClient, begins: Callable[[Partition, int], None]) -> None:
+        self._client = client
         self._begins = begins
         self._asked: dict[Partition, tuple[int, float]] = {}
         self._ends: dict[Partition, int] = {}
@@ -60,27 +61,14 @@ class Rereading:
     async def _ask(self, partition: Partition, offset: int) -> None:
         log.warning("%s %d: nothing was delivered from offset %d on; reading it again", *partition, offset)
         try:
-            await self._consumer._thread.call_thread(self._seek_one, partition, offset)
+            await self._client.seek(partition, offset)
         except Exception as error:  # noqa: BLE001 - of many kinds; what is missing shows, and is asked for again
             of_broker.info("%s %d: not to be read again now: %r", *partition, error)
 
-    async def _seek_one(self, partition: Partition, offset: int) -> None:
-        from aiokafka import TopicPartition
-
-        self._consumer._thread._consumer.seek(TopicPartition(*partition), offset)
-
     async def _seek_all(self) -> dict[Any, int | None]:
         """Seek to the commits, and to the beginning where there is none. Returns the commits, as Faust wants them."""
-        committed, positions = await self._consumer._thread.call_thread(self._seek_all_in_thread)
-        for tp, offset in positions.items():
-            self._begins(Partition(tp.topic, tp.partition), offset)
-        return committed  # type: ignore[no-any-return]
-
-    async def _seek_all_in_thread(self) -> tuple[dict[Any, int | None], dict[Any, int]]:
-        client = self._consumer._thread._consumer
-        committed = await client.seek_to_committed()
-        fresh = [tp for tp, offset in committed.items() if not offset]
-        starts = await client.beginning_offsets(fresh) if fresh else {}
-        for tp, offset in starts.items():
-            client.seek(tp, offset)
-        return committed, {tp: starts.get(tp, offset) for tp, offset in committed.items()}
+        committed, starts = await self._client.seek_to_commits()
+        for tp, offset in committed.items():
+            partition = Partition(tp.topic, tp.partition)
+            self._begins(partition, starts.get(partition, offset or 0))
+        return committed
