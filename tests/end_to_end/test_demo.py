@@ -18,11 +18,13 @@ import pytest
 from vta_stream.report.dataset import ShownClip, ShownDataset, read_dataset
 from vta_stream.settings import load_settings
 from vta_stream.stores.reader import open_reader
-from vta_stream.toyworld.corpus import HEARING, SHIPPED
+from vta_stream.toyworld.corpus import SHIPPED
 from vta_stream.toyworld.world.defect import NOT_SERVED, Defect
 from vta_stream.toyworld.world.truth import CorpusTruth, VideoTruth, read_truth, write_truth
 
-GOOD_WITH_SUBTITLES, GOOD_WITHOUT = 2, 10
+GOOD_WITH_SUBTITLES, GOOD_WITHOUT = 2, 0
+"""The second is one that is heard well; how well all are heard is a figure of `vta-stream toyworld evaluate`."""
+
 CHOSEN = {
     GOOD_WITH_SUBTITLES: Defect.NONE,
     GOOD_WITHOUT: Defect.NONE,
@@ -118,7 +120,6 @@ def test_the_sentences_of_subtitles_are_in_the_clips_word_for_word(demo: Demo) -
     assert any(clip.accepted for clip in demo.clips(video))
 
 
-@pytest.mark.skipif(not (HEARING / "model.bin").exists(), reason="the package has no ears yet: toyworld/models/hearing")
 def test_what_was_said_was_heard(demo: Demo) -> None:
     video = next(one for one in demo.truth.videos if one.defect is Defect.NONE and not one.subtitles)
     texts = " ".join(clip.text for clip in demo.clips(video)).lower()

@@ -119,4 +119,3 @@ def test_the_settings_of_the_demo_change_no_filter(tmp_path: Path) -> None:
     made = Settings(**demo_settings(tmp_path))
     assert made.filters == Settings().filters
     assert made.transcribe.model
-    assert Settings(**demo_settings(tmp_path, hears=False)).transcribe.model == ""

@@ -74,7 +74,7 @@ def command(corpus_dir: Path | None, count: int | None, folder: Path, beside: Pa
     corpus_dir = corpus_dir or SHIPPED
     truth, other = _read_corpus(corpus_dir, count), _read_figures(beside) if beside else None
     _clear(folder)
-    settings_file = _write_settings(folder, console)
+    settings_file = _write_settings(folder)
     settings = load_settings(settings_file, {})
     with ToyServer(corpus_dir) as server, _worker(settings_file, console) as worker:
         urls = served_urls(truth, server.url("").rstrip("/"))
@@ -123,7 +123,7 @@ def _read_figures(folder: Path) -> dict[str, Any]:
     return figures
 
 
-def _write_settings(folder: Path, console: Console) -> Path:
+def _write_settings(folder: Path) -> Path:
     import yaml
 
     from vta_stream.toyworld.corpus import demo_settings
@@ -131,26 +131,10 @@ def _write_settings(folder: Path, console: Console) -> Path:
     settings_file = folder / "settings.yaml"
     settings_file.write_text(
         "# Made by `vta-stream demo`; use it with: vta-stream -s THIS_FILE COMMAND\n"
-        + yaml.safe_dump(demo_settings(folder.absolute() / "data", hears=_hears(console)), sort_keys=False),
+        + yaml.safe_dump(demo_settings(folder.absolute() / "data"), sort_keys=False),
         encoding="utf-8",
     )
     return settings_file
-
-
-def _hears(console: Console) -> bool:
-    """Whether the small Whisper is there; if not, says so: until it is trained, only subtitles are read."""
-    from vta_stream.models.saved import remedy
-    from vta_stream.toyworld.corpus import HEARING
-
-    weights = HEARING / "model.bin"
-    if weights.exists():
-        return True
-    console.print(
-        f"[yellow]•[/] {weights} is missing, so speech is not recognised: videos without subtitles fail as "
-        f"no_subtitles. {remedy(HEARING)}",
-        soft_wrap=True,
-    )
-    return False
 
 
 def _clear(folder: Path) -> None:

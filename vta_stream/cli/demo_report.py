@@ -101,7 +101,6 @@ def figures_of(outcome: Outcome, settings: Settings) -> dict[str, Any]:
         "by_defect": by_defect,
         "shards": list(outcome.shards),
         "dataset": str(settings.dataset_dir),
-        "settings": {"hears": bool(settings.transcribe.model)},
     }
 
 

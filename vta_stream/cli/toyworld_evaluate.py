@@ -54,11 +54,12 @@ def evaluate(
 def _hearing(folder: Path, seed: int, sentences: int) -> HearingFigures:
     from vta_stream.ports import StageError
     from vta_stream.settings import Settings
+    from vta_stream.toyworld.corpus import hearing_settings
     from vta_stream.toyworld.evaluation.hearing import evaluate_hearing
     from vta_stream.toyworld.world.speech import SpeechMissing
     from vta_stream.wiring import Pipeline
 
-    recognizer = Pipeline(Settings(transcribe={"model": str(folder)})).speech_recognizer()
+    recognizer = Pipeline(Settings(transcribe=hearing_settings(folder))).speech_recognizer()
     assert recognizer, "a model is named"
     try:
         recognizer.setup()

@@ -31,11 +31,8 @@ def served_urls(truth: CorpusTruth, base_url: str) -> dict[str, str]:
     return {_url(video, base_url): video.name for video in truth.videos}
 
 
-def demo_settings(data_dir: Path, *, hears: bool = True) -> dict[str, Any]:
-    """Settings for the small models and a server on loopback; every filter is as it is by default.
-
-    `hears`: with the small Whisper; without it only subtitles are read.
-    """
+def demo_settings(data_dir: Path) -> dict[str, Any]:
+    """Settings for the small models and a server on loopback; every filter is as it is by default."""
     return {
         "data_dir": str(data_dir),
         "log_level": "INFO",
@@ -46,10 +43,18 @@ def demo_settings(data_dir: Path, *, hears: bool = True) -> dict[str, Any]:
             "youtube": False,
             "requests_per_hour": 100_000,
         },
-        "transcribe": {"model": str(HEARING) if hears else ""},
+        "transcribe": hearing_settings(HEARING),
         "models": {"image_text": {"name": str(SIGHT)}, "captions": {"name": str(SIGHT)}, "threads": 1},
         "store": {"shard_samples_max": 8},
     }
+
+
+def hearing_settings(folder: Path) -> dict[str, Any]:
+    """Settings of `transcribe` for the small Whisper of that folder.
+
+    One beam: of several, the likeliest is too often one that leaves a sentence out, since it is shorter.
+    """
+    return {"model": str(folder), "beam_size": 1}
 
 
 def _url(video: VideoTruth, base_url: str) -> str:
