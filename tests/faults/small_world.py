@@ -124,7 +124,6 @@ class Member:
     """An agent without Faust: it feeds its shell from the broker, and commits as `Agent` does, by the same code."""
 
     _commit = Agent._commit
-    _call = Agent._call
 
     def __init__(self, stage: AnyStage, around: Surroundings, broker: FileBroker) -> None:
         self.stage = stage
@@ -133,21 +132,13 @@ class Member:
         self._broker = broker
         self._partitions = partitions(*(full_topic(PREFIX, name) for name in READS[stage.name]))
         self._read = {**dict.fromkeys(self._partitions, 0), **broker.committed(self.group)}
-        self._app = SimpleNamespace(
-            consumer=SimpleNamespace(
-                _thread=SimpleNamespace(_consumer=SimpleNamespace(commit=self._take), call_thread=self._now)
-            )
-        )
+        self._client = SimpleNamespace(commit=self._take)
 
     def _read_from(self, partition: Partition, offset: int) -> None:
         self._read[partition] = offset
 
-    @staticmethod
-    async def _now(function: Any, *arguments: Any) -> Any:
-        return function(*arguments)
-
-    def _take(self, offsets: dict[Any, int]) -> None:
-        self._broker.commit(self.group, {Partition(tp.topic, tp.partition): offset for tp, offset in offsets.items()})
+    async def _take(self, offsets: dict[Partition, int]) -> None:
+        self._broker.commit(self.group, offsets)
 
     async def feed(self) -> None:
         """Read for ever. A commit follows each record, so that one which comes too early is not a matter of luck."""
