@@ -37,6 +37,10 @@ _ALIKE_SHARE, _ALIKE_DRAWN = 0.6, 8
 is said that repeats most of the words. Where a word is said twice, a decoder that knows only the word goes on at the
 wrong one, and leaves out what is between."""
 
+_MASKED_SHARE, _MASKS_MAX, _MASK_MELS_MAX = 0.4, 2, 12
+"""So many windows lack a band or two, each of up to so many of the 80 mels: a voice never heard lacks bands that others
+have. The bands of SpecAugment (Park et al. 2019), without its gaps in time, in which words would be lost."""
+
 _NO_SPEECH_SHARE, _FOREIGN_SHARE, _UNTIMED_SHARE = 0.05, 0.07, 0.3
 
 
@@ -115,7 +119,7 @@ class Windows(Dataset[Batch]):
             if foreign:
                 utterances = []
         features = self._extract(wave)[:, : round(WINDOW_S / FRAME_S)]
-        return _coloured(rng, features).astype(np.float32), utterances
+        return masked(rng, _coloured(rng, features)).astype(np.float32), utterances
 
     def _label(self, utterances: list[Utterance], features: Floats, rng: random.Random, first: int) -> Label:
         to_s = features.shape[1] * FRAME_S
@@ -133,7 +137,7 @@ def _compose(
     rng: random.Random, lesson: Lesson, sentences: Sequence[Sentence], speaker: Speaker, usual_s: float
 ) -> tuple[Floats, list[Utterance]]:
     """One to `sentences` sentences with pauses, at one rate and loudness; up to WINDOW_S and what is cut off there."""
-    stretch = rng.uniform(0.86, 1.16) if rng.random() < 0.6 else 1.0
+    stretch = rng.uniform(0.82, 1.22) if rng.random() < 0.6 else 1.0
     gain = 10 ** rng.uniform(-1.2, 0.2)
     lead_s = rng.uniform(*rng.choices(_LEADS_S, weights=_LEAD_WEIGHTS)[0])
     length_s, missing = max(0.0, lead_s), round(max(0.0, -lead_s) * RATE_HZ)
@@ -231,6 +235,18 @@ def _coloured(rng: random.Random, features: Floats) -> Floats:
     knots = [rng.gauss(0.0, 0.12) for _ in range(6)]
     curve = np.interp(np.linspace(0, 5, len(features)), range(6), knots).astype(np.float32)
     return features + curve[:, None]
+
+
+def masked(rng: random.Random, features: Floats) -> Floats:
+    """With a band or two as if nothing were there."""
+    if rng.random() >= _MASKED_SHARE:
+        return features
+    masked, nothing = features.copy(), features.min()
+    for _ in range(rng.randint(1, _MASKS_MAX)):
+        mels = rng.randint(1, _MASK_MELS_MAX)
+        first = rng.randint(0, len(features) - mels)
+        masked[first : first + mels] = nothing
+    return masked
 
 
 def _batch(features: list[Floats], labels: list[Label], frames: int, first: int) -> Batch:
