@@ -18,6 +18,8 @@ SILENT = {"text": "", "words": ()}
         ("asr_confidence", clip(transcript_source="manual_subtitles"), "manual subtitles"),
         ("asr_confidence", clip(transcript_source="automatic_subtitles"), "automatic subtitles"),
         ("asr_confidence", clip(transcript_source="asr", **SILENT), "no words were recognised"),
+        ("longest_word", clip(transcript_source="manual_subtitles"), "manual subtitles"),
+        ("longest_word", clip(transcript_source="asr", **SILENT), "no words were recognised"),
         ("clip_match", clip(**SILENT), "no text"),
         ("speech_ratio", clip(words=()), "no times"),
         ("caption_match", clip(captions=(Caption("transcript", "A red circle."),)), "no model"),
@@ -33,6 +35,7 @@ def test_kept_with_the_reason(name: str, subject: Clip, reason: str) -> None:
     ("name", "subject"),
     [
         ("asr_confidence", clip(transcript_source="asr", words=(Word("red", 1.0, 2.0),))),
+        ("longest_word", clip(transcript_source="asr", words=(Word("red", 1.0, 2.0),))),
         ("clip_match", clip()),
         ("speech_ratio", clip(**SILENT)),
         ("words_per_second", clip(**SILENT)),

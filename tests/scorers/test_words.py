@@ -1,4 +1,4 @@
-"""Speech ratio, words per second and recognition confidence, on words whose times are known."""
+"""Speech ratio, words per second, recognition confidence and longest word, on words whose times are known."""
 
 from __future__ import annotations
 
@@ -66,3 +66,10 @@ def test_recognised_words_without_probabilities_are_a_failure() -> None:
 def test_duration_is_what_was_cut() -> None:
     cut = Cut(Span(10.0, 20.0), Span(10.0, 19.6), 240, 0.0)
     assert score("duration", cut=cut).values["duration"] == pytest.approx(9.6)
+
+
+def test_the_longest_word_is_that_of_recognised_speech() -> None:
+    words = (word(11, 11.5, 0.5), word(12, 14.25, 1.0), word(14.25, 15))
+    assert score("longest_word", transcript_source="asr", words=words).values == {"longest_word": 2.25}
+    assert score("longest_word", transcript_source="asr", text="", words=()) == Scores()
+    assert score("longest_word", words=words) == Scores(), "the times of subtitles are shared out, not heard"

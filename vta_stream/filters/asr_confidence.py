@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from vta_stream.domain.clip import Clip
-from vta_stream.filters.base import LimitFilter
+from vta_stream.filters.base import LimitFilter, not_recognised
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,7 @@ class AsrConfidenceFilter(LimitFilter):
 
     def not_applicable(self, clip: Clip) -> str | None:
         """A clip whose words were not recognised, or that has none."""
-        if clip.transcript_source != "asr":
-            return f"the words are not recognised speech ({clip.transcript_source.replace('_', ' ')})"
-        return None if clip.words else "no words were recognised"
+        return not_recognised(clip)
 
 
 PLUGIN = AsrConfidenceFilter

@@ -75,3 +75,10 @@ class LimitFilter:
             shown, bound = repr(value), repr(limit)
         reason = f"{self.needs} is {shown}{self.unit}, {words} {bound}{self.unit}"
         return Verdict(self.name, keep, reason, value, limit)
+
+
+def not_recognised(clip: Clip) -> str | None:
+    """Why nothing that a recogniser measures can exist for a clip, or None if its words were recognised."""
+    if clip.transcript_source != "asr":
+        return f"the words are not recognised speech ({clip.transcript_source.replace('_', ' ')})"
+    return None if clip.words else "no words were recognised"

@@ -28,7 +28,14 @@ def _options(*names: str) -> dict[str, dict[str, Any]]:
 
 def _measured() -> dict[str, dict[str, Any]]:
     return _options(
-        "clip_match", "speech_ratio", "asr_confidence", "words_per_second", "sharpness", "luminance", "duration"
+        "clip_match",
+        "speech_ratio",
+        "asr_confidence",
+        "longest_word",
+        "words_per_second",
+        "sharpness",
+        "luminance",
+        "duration",
     )
 
 

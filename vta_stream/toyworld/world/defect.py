@@ -58,9 +58,10 @@ COVER = {
     Defect.FOREIGN: _by(
         "clip_match",
         "asr_confidence",
+        "longest_word",
         "speech_ratio",
         "words_per_second",
-        why="what is heard does not fit the picture, or was heard with little confidence, or no word was heard",
+        why="what is heard does not fit the picture, or was heard in part or with little confidence, or nothing was",
     ),
     Defect.BURNT_TEXT: _by(why="it needs to be read: no filter looks for text in the picture"),
     Defect.NEAR_DUPLICATE: _by(why="its clips are good for themselves: nothing compares them to those before"),
