@@ -7,12 +7,19 @@ from hypothesis import strategies as st
 
 from vta_stream.toyworld.training.sight.batches import truth_of
 from vta_stream.toyworld.training.sight.drawing import Text, altered, caption, joined, true_and_wrong
-from vta_stream.toyworld.training.sight.facts import Facts, facts_of, mirrored, statement_numbers, truth_table
+from vta_stream.toyworld.training.sight.facts import (
+    Facts,
+    centres_of,
+    facts_of,
+    mirrored,
+    statement_numbers,
+    truth_table,
+)
 from vta_stream.toyworld.world.claims import holds_at
 from vta_stream.toyworld.world.composing import compose_scene
 from vta_stream.toyworld.world.grammar import Statement, parse
 from vta_stream.toyworld.world.realm import Realm
-from vta_stream.toyworld.world.scene import Scene
+from vta_stream.toyworld.world.scene import HEIGHT_PX, WIDTH_PX, Scene, centre
 from vta_stream.toyworld.world.vocabulary import FILLERS
 
 SEEDS = st.integers(0, 10**9)
@@ -109,3 +116,16 @@ def test_in_the_mirror_left_is_right(seed: int) -> None:
 
 def _swapped(text: str) -> str:
     return text.replace("left", "\0").replace("right", "left").replace("\0", "right")
+
+
+@settings(max_examples=15, deadline=None)
+@given(SEEDS)
+def test_a_group_s_centre_is_where_it_is_seen_and_changes_sides_in_the_mirror(seed: int) -> None:
+    shown, facts = looked_at(seed, 6)
+    found = centres_of(facts)
+    for (scene, time_s), centres in zip(shown, found, strict=True):
+        assert np.isnan(centres[len(scene.groups) :]).all()
+        if len(scene.groups) == 1:  # nothing is hidden by another
+            x, y = centre(scene, 0, time_s)
+            assert np.allclose(centres[0], (2 * x / WIDTH_PX - 1, 2 * y / HEIGHT_PX - 1), atol=0.35)
+    assert np.allclose(centres_of(mirrored(facts)), found * (-1, 1), atol=1e-5, equal_nan=True)

@@ -10,6 +10,7 @@ from vta_stream.toyworld.training.sight.batches import Tokens
 from vta_stream.toyworld.training.sight.model import (
     CONTEXT,
     END,
+    GRID,
     PAD,
     START,
     UNKNOWN,
@@ -42,6 +43,15 @@ def test_the_same_seed_gives_the_same_network_with_nothing_left_to_chance() -> N
     one, again = (make_network(3).state_dict() for _ in range(2))
     assert all(torch.equal(one[name], again[name]) for name in one)
     assert all(tensor.isfinite().all() and tensor.abs().max() < 20 for tensor in one.values())
+
+
+def test_from_the_beginning_no_two_edges_of_a_picture_look_alike() -> None:
+    positions = make_network(0).visual.positional_embedding[1:].detach().unflatten(0, GRID)
+    rows, columns = positions.mean(dim=1), positions.mean(dim=0)
+    for edges in (rows, columns):
+        between = torch.cdist(edges, edges)
+        assert between[0].argmax() == len(edges) - 1
+        assert between[0, -1] > 2 * between[0, 1]
 
 
 def test_training_and_shipping_read_texts_alike(loaded: LoadedModel) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vta_stream.toyworld.training.sight.drawing import Text, caption, joined, true_and_wrong
-from vta_stream.toyworld.training.sight.facts import Bools, Facts, mirrored, truth_table
+from vta_stream.toyworld.training.sight.facts import Bools, Facts, centres_of, mirrored, truth_table
 from vta_stream.toyworld.training.sight.model import CONTEXT, PAD, make_tokenizer, vocabulary
 from vta_stream.toyworld.training.sight.pool import Crowds, Pool
 from vta_stream.toyworld.world.vocabulary import FILLERS, FOREIGN
@@ -37,7 +37,7 @@ class CrowdBatch:
 @dataclass(frozen=True)
 class Batch:
     """`truth` and `own` are texts x pictures; `own` marks a text's own picture, `seen` (pictures x patches x 4) says
-    what each patch shows; `groups`, `places` and `relations` are as in FACTS.
+    what each patch shows; `groups`, `places` and `relations` are as in FACTS, `centres` as `centres_of` says.
 
     The texts lie in parts, each as wide as its longest text and one pad; the first are the captions, one a picture.
     """
@@ -48,6 +48,7 @@ class Batch:
     own: torch.Tensor
     seen: torch.Tensor
     groups: torch.Tensor
+    centres: torch.Tensor
     places: torch.Tensor
     relations: torch.Tensor
 
@@ -98,6 +99,7 @@ class Batches:
             torch.from_numpy(np.array(owners)[:, None] == np.arange(PICTURES)).to(self._device),
             torch.from_numpy(seen.astype(np.int64)).to(self._device),
             torch.from_numpy(facts["groups"].astype(np.int64)).to(self._device),
+            torch.from_numpy(centres_of(facts)).to(self._device),
             torch.from_numpy(facts["places"].astype(np.float32)).to(self._device),
             torch.from_numpy(facts["relations"].astype(np.float32)).to(self._device),
         )

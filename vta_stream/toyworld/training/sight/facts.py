@@ -102,6 +102,18 @@ def mirrored(facts: Facts) -> Facts:
     return turned
 
 
+def centres_of(facts: Facts) -> npt.NDArray[np.float32]:
+    """Pictures x 2 groups x (x, y): the middle of the patches that show a group; -1 is the left or upper edge, 1 the
+    right or lower one. NaN for a group that is not there, or that no patch shows.
+    """
+    rows, columns = (np.linspace(-1, 1, size, dtype=np.float32) for size in GRID)
+    shows = facts["patches"][:, None] == np.array([1, 2], dtype=np.int8)[:, None, None]
+    count = shows.sum(axis=(2, 3), dtype=np.float32)
+    x, y = (shows * columns).sum(axis=(2, 3)), (shows * rows[:, None]).sum(axis=(2, 3))
+    known = np.where(count, count, np.float32(np.nan))
+    return np.asarray(np.stack([x, y], axis=2) / known[..., None], dtype=np.float32)
+
+
 def _mirrored(phrase: str) -> str:
     swapped = {"left": "right", "right": "left"}
     return " ".join(swapped.get(word, word) for word in phrase.split())

@@ -26,6 +26,9 @@ CONTEXT = 64
 BOUNDARY = 0.2
 """The cosine at which a text is as likely true as not: the default limit of the filters that match."""
 
+_SLOPE = 0.1
+"""Of the positions at the beginning, as large as their noise."""
+
 PAD, UNKNOWN, START, END = "<pad>", "<unknown>", "<start>", "<end>"
 
 _BLOCK: dict[str, Any] = {"width": WIDTH, "heads": 6, "context_length": CONTEXT}
@@ -81,9 +84,23 @@ def make_network(seed: int) -> Any:
     for block in network.visual.transformer.resblocks:
         torch.nn.init.normal_(block.attn.out_proj.weight, std=WIDTH**-0.5 / 10**0.5)
         torch.nn.init.normal_(block.mlp.c_proj.weight, std=(4 * WIDTH) ** -0.5 / 10**0.5)
+    network.visual.positional_embedding.data[1:] += _slopes()
     # open_clip leaves this matrix as it finds the memory.
     torch.nn.init.normal_(network.text_decoder.text_projection, std=WIDTH**-0.5)
     return network
+
+
+def _slopes() -> torch.Tensor:
+    """Patches x WIDTH: two directions, along which left and right, top and bottom lie apart.
+
+    open_clip's positions begin as noise, and what tells the middle from the edges is learnt before what tells the edges
+    from each other; see `losses._CENTRE_WEIGHT`.
+    """
+    import torch
+
+    directions = torch.randn(2, WIDTH) * _SLOPE
+    y, x = (torch.linspace(-1, 1, size) for size in GRID)
+    return (x[None, :, None] * directions[0] + y[:, None, None] * directions[1]).flatten(0, 1)
 
 
 def encode_texts(network: Any, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
