@@ -13,9 +13,9 @@ from vta_stream.filters.base import LimitFilter, not_recognised
 class LongestWordFilter(LimitFilter):
     """Needs `longest_word`, the seconds that the longest recognised word takes.
 
-    faster-whisper calls a word an anomaly from 2.0 s on (`word_anomaly_score` in transcribe.py). The default 1.5 was
-    measured over the recognised clips of the demo corpus: where no phrase was skipped the longest word took 1.0 s or
-    less, and where one was, 1.6 to 3.4 s. A speaker who pauses for longer within a sentence can be rejected too,
+    faster-whisper calls a word an anomaly from 2.0 s on (`word_anomaly_score` in transcribe.py). The default 1.3 was
+    measured over the recognised clips of the demo corpus: where no phrase was skipped the longest word took 0.9 s or
+    less, and where one was, 1.5 to 3.4 s. A speaker who pauses for longer within a sentence can be rejected too,
     since a recogniser counts a pause to the words beside it.
     """
 
@@ -23,7 +23,7 @@ class LongestWordFilter(LimitFilter):
     needs: ClassVar[str] = "longest_word"
     unit: ClassVar[str] = " s"
 
-    maximum: float | None = 1.5
+    maximum: float | None = 1.3
 
     def not_applicable(self, clip: Clip) -> str | None:
         """A clip whose words were not recognised, or that has none."""

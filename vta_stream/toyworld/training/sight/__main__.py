@@ -14,7 +14,7 @@ from vta_stream.toyworld.training.sight.glance import glance
 from vta_stream.toyworld.training.sight.loop import Run, Training
 from vta_stream.toyworld.training.sight.pool import FIRST_PICTURES, Crowds, Pool, build_pools
 
-_STEPS, _SCENES, _CROWDS = 12_000, 12_000, 12_000
+_STEPS, _SCENES, _CROWDS = 17_500, 12_000, 12_000
 
 
 def main() -> None:
