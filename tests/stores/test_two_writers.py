@@ -68,7 +68,7 @@ def end_sessions(postgres: PostgresProcess, place: Backend, *, only_lock: bool =
     locks = " AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')" if only_lock else ""
     ended = postgres.query(
         database,
-        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+        "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid, 10000)) FROM pg_stat_activity "
         f"WHERE datname = current_database() AND pid <> pg_backend_pid(){locks}",
     )
     assert int(ended) == 1 or not only_lock

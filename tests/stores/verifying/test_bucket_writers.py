@@ -29,10 +29,10 @@ def from_another_machine(place: Backend) -> Stored:
 
 
 def end_lock(postgres: PostgresProcess, place: Backend) -> None:
-    """End the session of the lock's holder, as Postgres does when a machine is gone."""
+    """End the session of the lock's holder, as Postgres does when a machine is gone, and see it ended."""
     ended = postgres.query(
         place.store["catalog"].rpartition("dbname=")[2],
-        "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory'",
+        "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid, 10000)) FROM pg_locks WHERE locktype = 'advisory'",
     )
     assert int(ended) == 1
 
