@@ -42,7 +42,10 @@ def rows(outcome: Outcome) -> list[tuple[str, str]]:
         )
     if measured.lines_per_s_while_away:
         found.append(
-            ("log lines a second while the broker was away, at most", f"{max(measured.lines_per_s_while_away):.1f}")
+            (
+                "log lines a second about the broker while it was away, at most",
+                f"{max(measured.lines_per_s_while_away):.1f}",
+            )
         )
     found.append(("log bytes of all workers", str(outcome.log_bytes)))
     return found

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING
 from tests.faults.chaos.place import Place
 from tests.faults.chaos.processes import WorkerProcess
 from vta_stream.stores.reader import DatasetError, open_reader
+from vta_stream.stream.noise import FAMILIES, of_broker
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 LOOK_EVERY_S = 0.2
 PATIENCE_S = 180.0
+_LOGGERS = "|".join(map(re.escape, (*FAMILIES, of_broker.name)))
+_ABOUT_BROKER = re.compile(rf"^\d{{4}}-\S+ \S+ [A-Z]+ +({_LOGGERS})\b".encode(), re.MULTILINE)
 _COUNTS = """
 SELECT (SELECT coalesce(sum(next_offset), 0) FROM offsets)::BIGINT,
 (SELECT count(*) FROM videos WHERE status <> 'processing'), (SELECT count(*) FROM shards WHERE state = 'open')
@@ -131,12 +134,12 @@ class LogMark:
         return cls(time.monotonic(), sizes)
 
     def lines_per_s(self, workers: list[WorkerProcess]) -> float:
-        """Lines a second of the worker that wrote most since then."""
+        """Lines a second about the broker, of the worker that wrote most of them; its work it tells beside them."""
         most = 0
         for worker in workers:
             if not worker.log.exists():
                 continue
             with worker.log.open("rb") as file:
                 file.seek(self.bytes_by_worker.get(worker.name, 0))
-                most = max(most, file.read().count(b"\n"))
+                most = max(most, len(_ABOUT_BROKER.findall(file.read())))
         return most / max(time.monotonic() - self.at_s, 0.001)
