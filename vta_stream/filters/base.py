@@ -77,8 +77,12 @@ class LimitFilter:
         return Verdict(self.name, keep, reason, value, limit)
 
 
-def not_recognised(clip: Clip) -> str | None:
-    """Why nothing that a recogniser measures can exist for a clip, or None if its words were recognised."""
-    if clip.transcript_source != "asr":
-        return f"the words are not recognised speech ({clip.transcript_source.replace('_', ' ')})"
-    return None if clip.words else "no words were recognised"
+@dataclass(frozen=True)
+class RecognisedFilter(LimitFilter):
+    """A limit on what only a recogniser measures: words of subtitles, and clips without words, are kept."""
+
+    def not_applicable(self, clip: Clip) -> str | None:
+        """A clip whose words were not recognised, or that has none."""
+        if clip.transcript_source != "asr":
+            return f"the words are not recognised speech ({clip.transcript_source.replace('_', ' ')})"
+        return None if clip.words else "no words were recognised"

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from vta_stream.domain.clip import Clip
-from vta_stream.filters.base import LimitFilter, not_recognised
+from vta_stream.filters.base import RecognisedFilter
 
 
 @dataclass(frozen=True)
-class LongestWordFilter(LimitFilter):
+class LongestWordFilter(RecognisedFilter):
     """Needs `longest_word`, the seconds that the longest recognised word takes.
 
     faster-whisper calls a word an anomaly from 2.0 s on (`word_anomaly_score` in transcribe.py). The default 1.3 was
@@ -24,10 +23,6 @@ class LongestWordFilter(LimitFilter):
     unit: ClassVar[str] = " s"
 
     maximum: float | None = 1.3
-
-    def not_applicable(self, clip: Clip) -> str | None:
-        """A clip whose words were not recognised, or that has none."""
-        return not_recognised(clip)
 
 
 PLUGIN = LongestWordFilter
