@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vta_stream.toyworld.training.sight.batches import truth_of
+from vta_stream.toyworld.training.sight.batches import truth_of, where_of
 from vta_stream.toyworld.training.sight.drawing import Text, altered, caption, joined, true_and_wrong
 from vta_stream.toyworld.training.sight.facts import (
     Facts,
@@ -20,7 +20,7 @@ from vta_stream.toyworld.world.composing import compose_scene
 from vta_stream.toyworld.world.grammar import Statement, parse
 from vta_stream.toyworld.world.realm import Realm
 from vta_stream.toyworld.world.scene import HEIGHT_PX, WIDTH_PX, Scene, centre
-from vta_stream.toyworld.world.vocabulary import FILLERS
+from vta_stream.toyworld.world.vocabulary import COLOURS, FILLERS, PLACES, RELATIONS, SHAPES
 
 SEEDS = st.integers(0, 10**9)
 
@@ -97,6 +97,26 @@ def test_a_text_holds_if_all_its_sentences_do_and_fillers_say_nothing() -> None:
         facts,
     )
     assert truth[:, 0].tolist() == [True, False, False]
+
+
+def test_where_something_is_said_to_be_is_known_by_its_colour_and_by_its_shape() -> None:
+    sentences = {
+        "There is a small red star above two blue rings.": (("red", "star"), "above"),
+        "There is a green shape on the left.": (("green",), "on the left"),
+        "There is a star on the right.": (("star",), "on the right"),
+        "There is a small red star.": ((), ""),
+    }
+    said = [parse(text) for text in sentences]
+    texts = [joined([one], []) for one in said if one]
+    assert len(texts) == len(sentences)
+    keys, predicates = (*COLOURS, *SHAPES), (*PLACES, *RELATIONS)
+    expected = [
+        (index, keys.index(name), predicates.index(predicate))
+        for index, (names, predicate) in enumerate(sentences.values())
+        for name in names
+    ]
+    both = joined([one for one in said if one], [])  # two sentences about one star may say two things
+    assert where_of([*texts, both]).tolist() == [list(row) for row in expected]
 
 
 @settings(max_examples=15, deadline=None)

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from vta_stream.toyworld.training.sight.drawing import Text, caption, joined, true_and_wrong
-from vta_stream.toyworld.training.sight.facts import Bools, Facts, centres_of, mirrored, truth_table
+from vta_stream.toyworld.training.sight.facts import KINDS, Bools, Facts, centres_of, mirrored, truth_table
 from vta_stream.toyworld.training.sight.model import CONTEXT, PAD, make_tokenizer, vocabulary
 from vta_stream.toyworld.training.sight.pool import Crowds, Pool
-from vta_stream.toyworld.world.vocabulary import FILLERS, FOREIGN
+from vta_stream.toyworld.world.vocabulary import COLOURS, FILLERS, FOREIGN, PLACES
 
 if TYPE_CHECKING:
     import torch
@@ -37,13 +37,15 @@ class CrowdBatch:
 @dataclass(frozen=True)
 class Batch:
     """`truth` and `own` are texts x pictures; `own` marks a text's own picture, `seen` (pictures x patches x 4) says
-    what each patch shows; `groups`, `places` and `relations` are as in FACTS, `centres` as `centres_of` says.
+    what each patch shows; `groups`, `places` and `relations` are as in FACTS, `centres` as `centres_of` says, `where`
+    as `where_of`.
 
     The texts lie in parts, each as wide as its longest text and one pad; the first are the captions, one a picture.
     """
 
     pixels: torch.Tensor
     tokens: tuple[torch.Tensor, ...]
+    where: torch.Tensor
     truth: torch.Tensor
     own: torch.Tensor
     seen: torch.Tensor
@@ -95,6 +97,7 @@ class Batches:
         return Batch(
             self._pixels(frames, chance),
             tuple(self._tokens([text.text for text in part]) for part in parts if part),
+            torch.from_numpy(where_of(drawn)).to(self._device),
             torch.from_numpy(truth_of(drawn, facts).astype(np.float32)).to(self._device),
             torch.from_numpy(np.array(owners)[:, None] == np.arange(PICTURES)).to(self._device),
             torch.from_numpy(seen.astype(np.int64)).to(self._device),
@@ -150,3 +153,20 @@ def truth_of(texts: list[Text], facts: Facts) -> Bools:
             truth[row] = table[first : first + len(text.statements)].all(axis=0)
             first += len(text.statements)
     return truth
+
+
+def where_of(texts: list[Text]) -> npt.NDArray[np.int64]:
+    """Rows of (text, key, predicate), of all texts that are one sentence about where something is.
+
+    A key is what the sentence calls it: one of the colours, or, after them, of the shapes; two rows where it says both.
+    Predicates are the places, and after them the relations.
+    """
+    kinds = {KINDS.index("place"): 0, KINDS.index("relation"): len(PLACES)}
+    rows: list[tuple[int, int, int]] = []
+    for index, text in enumerate(texts):
+        if len(text.statements) != 1 or text.statements[0][0] not in kinds:
+            continue
+        kind, predicate, _, _, colour, shape, *_ = text.statements[0]
+        keys = [*([colour - 1] if colour else []), *([len(COLOURS) + shape - 1] if shape else [])]
+        rows += [(index, key, kinds[kind] + predicate) for key in keys]
+    return np.array(rows, dtype=np.int64).reshape(-1, 3)

@@ -24,7 +24,7 @@ SCALE_MAX = 40.0
 """Of the logits, so that a cosine stays a matter of degree."""
 
 
-WEIGHTS = {"own": 1.0, "other": 3.0, "patches": 2.0, "crowd": 2.0, "scene": 3.0, "caption": 0.5}
+WEIGHTS = {"own": 1.0, "other": 3.0, "where": 0.5, "patches": 2.0, "crowd": 2.0, "scene": 3.0, "caption": 0.5}
 """Of the losses, in their sum. `own`: texts about the picture itself, many of them wrong; `other`: those of others."""
 
 _KEYS = len(COLOURS) + len(SHAPES)
@@ -79,13 +79,34 @@ def losses(network: Any, heads: Any, batch: Batch) -> dict[str, torch.Tensor]:
     return found | {
         "own": (table * own).sum() / own.sum(),
         "other": (table * (1 - own)).sum() / (1 - own).sum(),
+        "where": _where_loss(_answers(heads, texts), batch),
         "caption": said,
     }
 
 
+def _where_loss(answers: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """`answers`: texts x _KEYS x _ASKED. Where a text says that something is, by the same head that reads pictures.
+
+    Without it "to the left of" meant the same as "to the right of" to the texts' side, ten thousand steps after the
+    pictures' side told them apart: as long as two texts have one vector, no picture pulls them asunder.
+    """
+    from torch.nn import functional
+
+    text, key, predicate = batch.where.unbind(dim=1)
+    asked = answers[text, key, -(len(PLACES) + len(RELATIONS)) :]
+    return functional.cross_entropy(asked, predicate, reduction="sum") / max(1, len(predicate))
+
+
+def _answers(heads: Any, vectors: torch.Tensor) -> torch.Tensor:
+    """What the `scene` head says of unit vectors: n x _KEYS x _ASKED."""
+    head = heads["scene"]
+    answers: torch.Tensor = head(vectors.to(head.weight.dtype) * WIDTH**0.5).float()
+    return answers.unflatten(1, (_KEYS, -1))
+
+
 def _looked_at(network: Any, heads: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
     latent, patches = network._encode_image(batch.pixels)
-    answers = heads["scene"](latent * WIDTH**0.5).float().unflatten(1, (_KEYS, -1))
+    answers = _answers(heads, latent)
     return (
         latent,
         patches,
