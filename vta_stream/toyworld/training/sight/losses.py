@@ -97,11 +97,10 @@ def _where_loss(answers: torch.Tensor, batch: Batch) -> torch.Tensor:
     return functional.cross_entropy(asked, predicate, reduction="sum") / max(1, len(predicate))
 
 
-def _answers(heads: Any, vectors: torch.Tensor) -> torch.Tensor:
+def _answers(heads: Any, vectors: torch.Tensor) -> Any:
     """What the `scene` head says of unit vectors: n x _KEYS x _ASKED."""
     head = heads["scene"]
-    answers: torch.Tensor = head(vectors.to(head.weight.dtype) * WIDTH**0.5).float()
-    return answers.unflatten(1, (_KEYS, -1))
+    return head(vectors.to(head.weight.dtype) * WIDTH**0.5).float().unflatten(1, (_KEYS, -1))
 
 
 def _looked_at(network: Any, heads: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
