@@ -101,22 +101,32 @@ def test_a_text_holds_if_all_its_sentences_do_and_fillers_say_nothing() -> None:
 
 def test_where_something_is_said_to_be_is_known_by_its_colour_and_by_its_shape() -> None:
     sentences = {
-        "There is a small red star above two blue rings.": (("red", "star"), "above"),
-        "There is a green shape on the left.": (("green",), "on the left"),
-        "There is a star on the right.": (("star",), "on the right"),
-        "There is a small red star.": ((), ""),
+        "There is a small red star above two blue rings.": (
+            ("red", "above"),
+            ("star", "above"),
+            ("blue", "below"),
+            ("ring", "below"),
+        ),
+        "There is a red star to the left of two blue shapes.": (
+            ("red", "to the left of"),
+            ("star", "to the left of"),
+            ("blue", "to the right of"),
+        ),
+        "There is a red shape inside a blue ring.": (("red", "inside"),),
+        "There is a green shape on the left.": (("green", "on the left"),),
+        "There is a small red star.": (),
     }
     said = [parse(text) for text in sentences]
     texts = [joined([one], []) for one in said if one]
     assert len(texts) == len(sentences)
     keys, predicates = (*COLOURS, *SHAPES), (*PLACES, *RELATIONS)
     expected = [
-        (index, keys.index(name), predicates.index(predicate))
-        for index, (names, predicate) in enumerate(sentences.values())
-        for name in names
+        [index, keys.index(name), predicates.index(predicate)]
+        for index, pairs in enumerate(sentences.values())
+        for name, predicate in pairs
     ]
     both = joined([one for one in said if one], [])  # two sentences about one star may say two things
-    assert where_of([*texts, both]).tolist() == [list(row) for row in expected]
+    assert where_of([*texts, both]).tolist() == expected
 
 
 @settings(max_examples=15, deadline=None)

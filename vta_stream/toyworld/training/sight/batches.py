@@ -14,7 +14,7 @@ from vta_stream.toyworld.training.sight.drawing import Text, caption, joined, tr
 from vta_stream.toyworld.training.sight.facts import KINDS, Bools, Facts, centres_of, mirrored, truth_table
 from vta_stream.toyworld.training.sight.model import CONTEXT, PAD, make_tokenizer, vocabulary
 from vta_stream.toyworld.training.sight.pool import Crowds, Pool
-from vta_stream.toyworld.world.vocabulary import COLOURS, FILLERS, FOREIGN, PLACES
+from vta_stream.toyworld.world.vocabulary import COLOURS, FILLERS, FOREIGN, PLACES, RELATIONS
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 PICTURES = 24
 """So few, because each patch of each is a lesson: for the same time, 16 taught more than 32, and 64 least."""
 _PAIRS = 1
+_INVERSE = {
+    "to the left of": "to the right of",
+    "to the right of": "to the left of",
+    "above": "below",
+    "below": "above",
+}
 _STRANGERS = 6
 """Texts a batch that describe nothing: fillers, and words that are unknown."""
 
@@ -159,14 +165,24 @@ def where_of(texts: list[Text]) -> npt.NDArray[np.int64]:
     """Rows of (text, key, predicate), of all texts that are one sentence about where something is.
 
     A key is what the sentence calls it: one of the colours, or, after them, of the shapes; two rows where it says both.
-    Predicates are the places, and after them the relations.
+    Predicates are the places, and after them the relations. What something is to the left of is to its right: who was
+    not asked for both said "left" of all that a sentence names.
     """
-    kinds = {KINDS.index("place"): 0, KINDS.index("relation"): len(PLACES)}
     rows: list[tuple[int, int, int]] = []
     for index, text in enumerate(texts):
-        if len(text.statements) != 1 or text.statements[0][0] not in kinds:
+        if len(text.statements) != 1:
             continue
-        kind, predicate, _, _, colour, shape, *_ = text.statements[0]
-        keys = [*([colour - 1] if colour else []), *([len(COLOURS) + shape - 1] if shape else [])]
-        rows += [(index, key, kinds[kind] + predicate) for key in keys]
+        kind, predicate, *numbers = text.statements[0]
+        if kind == KINDS.index("place"):
+            rows += [(index, key, predicate) for key in _keys(numbers[:4])]
+        if kind == KINDS.index("relation"):
+            rows += [(index, key, len(PLACES) + predicate) for key in _keys(numbers[:4])]
+            inverse = _INVERSE.get(RELATIONS[predicate])
+            if inverse:
+                rows += [(index, key, len(PLACES) + RELATIONS.index(inverse)) for key in _keys(numbers[4:])]
     return np.array(rows, dtype=np.int64).reshape(-1, 3)
+
+
+def _keys(mention: list[int]) -> list[int]:
+    _, _, colour, shape = mention
+    return [*([colour - 1] if colour else []), *([len(COLOURS) + shape - 1] if shape else [])]
