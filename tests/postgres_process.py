@@ -104,6 +104,18 @@ class PostgresProcess:
         assert answer.returncode == 0, answer.stderr
         return answer.stdout.strip()
 
+    def end_sessions(self, catalog: str, *, only_lock: bool = False) -> None:
+        """End all sessions with a catalog, or the lock's holder alone, and see them ended: as Postgres does by itself
+        when it finds that a machine is gone. `catalog` is as `new_database` says it, with or without `postgres:`.
+        """
+        locks = " AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')" if only_lock else ""
+        ended = self.query(
+            catalog.rpartition("dbname=")[2],
+            "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid, 10000)) FROM pg_stat_activity "
+            f"WHERE datname = current_database() AND pid <> pg_backend_pid(){locks}",
+        )
+        assert int(ended) == 1 or not only_lock
+
     def _query(self, database: str, sql: str) -> str:
         return self._psql(database, sql).stdout.strip()
 

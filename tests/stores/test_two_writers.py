@@ -62,18 +62,6 @@ def machine(place: Backend, folder: Path) -> Backend:
     return Backend(folder, place.store, place.root)
 
 
-def end_sessions(postgres: PostgresProcess, place: Backend, *, only_lock: bool = False) -> None:
-    """What Postgres does by itself when it finds that a machine is gone."""
-    database = place.store["catalog"].rpartition("dbname=")[2]
-    locks = " AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')" if only_lock else ""
-    ended = postgres.query(
-        database,
-        "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid, 10000)) FROM pg_stat_activity "
-        f"WHERE datname = current_database() AND pid <> pg_backend_pid(){locks}",
-    )
-    assert int(ended) == 1 or not only_lock
-
-
 def commit_in_place(lake: LakeDataset, deliveries: Sequence[Delivery[Any]], tries: int) -> None:
     """As the shell does with an ordered stage, without its waiting."""
     for _ in range(tries - 1):
@@ -147,7 +135,7 @@ def test_a_zombie_cannot_commit(
         process.send_signal(signal.SIGSTOP)
         late = {path for path in place.shards if "-1.tar" in path}
         assert len(late) == 2, "its shards are in the bucket"
-        end_sessions(postgres, place, only_lock=lost == "its lock")
+        postgres.end_sessions(place.store["catalog"], only_lock=lost == "its lock")
         taking_over = other.dataset()
         taking_over.open()
         assert late.isdisjoint(place.shards), "orphans of the writer before"
@@ -188,7 +176,7 @@ def test_a_writer_whose_session_ended_goes_on_if_nobody_took_over(place: Backend
     lake, logs = place.dataset(), Logs()
     lake.open()
     lake.commit(logs.deliver(embedded(place.folder, "vid", 0, 2)))
-    end_sessions(postgres, place)
+    postgres.end_sessions(place.store["catalog"])
     commit_in_place(lake, logs.deliver(embedded(place.folder, "vid", 1, 2)), tries=3)
     assert place.rows("SELECT count(*) FROM clips") == [(2,)]
     assert place.check_samples() == 4
@@ -201,7 +189,7 @@ def test_a_writer_that_was_taken_over_waits_and_takes_over_again(
     other = machine(place, tmp_path / "two")
     first, second, logs = place.dataset(), other.dataset(), Logs()
     first.open()
-    end_sessions(postgres, place)
+    postgres.end_sessions(place.store["catalog"])
     second.open()
     deliveries = logs.deliver(embedded(place.folder, "vid"))
     for _ in range(2):

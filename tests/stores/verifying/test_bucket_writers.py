@@ -28,15 +28,6 @@ def from_another_machine(place: Backend) -> Stored:
     return Stored(Backend(place.folder.parent / "two", place.store, place.root))
 
 
-def end_lock(postgres: PostgresProcess, place: Backend) -> None:
-    """End the session of the lock's holder, as Postgres does when a machine is gone, and see it ended."""
-    ended = postgres.query(
-        place.store["catalog"].rpartition("dbname=")[2],
-        "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid, 10000)) FROM pg_locks WHERE locktype = 'advisory'",
-    )
-    assert int(ended) == 1
-
-
 def test_wherever_it_is_it_is_clean_and_a_repair_takes_a_number(backend: Backend) -> None:
     stored = fill(backend)
     report = stored.check()
@@ -82,7 +73,7 @@ def test_a_zombie_cannot_commit_after_a_repair(
 
     def repair_first(self: Lake) -> None:
         monkeypatch.setattr(Lake, "_sync_files", sync)
-        end_lock(postgres, place)
+        postgres.end_sessions(place.store["catalog"], only_lock=True)
         moved.extend(here.repair().done)
         sync(self)
 
@@ -106,7 +97,7 @@ def test_a_repair_that_was_taken_over_touches_nothing(
 
     def taken_over_after(*arguments: object, **options: object) -> object:
         report = check(*arguments, **options)  # type: ignore[arg-type]
-        end_lock(postgres, place)
+        postgres.end_sessions(place.store["catalog"], only_lock=True)
         other = Backend(place.folder.parent / "two", place.store, place.root).dataset()
         monkeypatch.setattr("vta_stream.stores.bucket_sink.BucketSink.collect_orphans", lambda self, rows: 0)
         other.open()
