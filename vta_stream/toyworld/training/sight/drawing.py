@@ -17,9 +17,7 @@ from vta_stream.toyworld.world.grammar import FORMS, Mention, Statement, alter, 
 from vta_stream.toyworld.world.vocabulary import FILLERS, RELATIONS, SHAPES, Attribute
 
 _ALONE_SHARE, _FILLED_SHARE, _SWAPPED_SHARE = 0.8, 0.1, 0.35
-"""`_SWAPPED_SHARE`: of the wrong relations, so many have their sides changed over. With 0.15 "to the left of" was the
-same as "to the right of" long after left and right were told apart.
-"""
+"""`_SWAPPED_SHARE`: of the wrong relations, so many have their sides changed over."""
 _WHERE_SHARE = 0.5
 """Of the wrong sentences that say where something is, so many are wrong in that. As one attribute of five it would be
 too seldom: colours, shapes, sizes and counts are in all sentences, and were learnt while places and relations were not.

@@ -32,7 +32,7 @@ _AVERAGED = 0.998
 _BRIGHT_UNTIL, _CROWDS_UNTIL, _EARLY_UNTIL = 0.03, 0.2, 0.6
 """Who cannot tell a heart from a moon learns nothing from sentences about them: up to the first share of the training
 it is about bright crowds alone, up to the second about all crowds, and up to the third crowds, pictures and texts take
-turns; the first two at half the cost."""
+turns; the first two at half the cost. Weights of another training know all that."""
 
 _SAVE_EVERY_S = 180.0
 _REPORT_EVERY = 50
@@ -148,7 +148,7 @@ class Training:
 
     def _losses(self, batches: Batches) -> dict[str, torch.Tensor]:
         network, heads = self._modules["network"], self._modules["heads"]
-        part, turn = self.step / self.run.steps, self.step % 3
+        part, turn = 1.0 if self.run.start else self.step / self.run.steps, self.step % 3
         if part < _CROWDS_UNTIL or (part < _EARLY_UNTIL and turn == 1):
             return crowd_losses(network, heads, batches.crowd(self.step, bright=part < _BRIGHT_UNTIL))
         if part < _EARLY_UNTIL and turn == 2:
