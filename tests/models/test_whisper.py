@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from av import AudioResampler
 from av import open as av_open
+from faster_whisper import WhisperModel
 
 from tests.models.tiny_whisper import SAYS, make_tiny_whisper
 from vta_stream.models import whisper
@@ -95,6 +96,27 @@ def test_what_was_used_is_recorded(recognizer: FasterWhisper, speech: Path, tiny
         file.seek(-1, 2)
         file.write(b"\x55")
     assert FasterWhisper(settings(changed)).model_id.split()[0] != recognizer.model_id.split()[0]
+
+
+@pytest.mark.parametrize("window_s", [10.0, 30.0])
+def test_the_encoder_sees_windows_as_long_as_the_models_own(
+    window_s: float, speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """faster-whisper pads them all to 30 s, in which a model that was made for less leaves out phrases."""
+    seen = []
+    encode = WhisperModel.encode
+
+    def spy(model: WhisperModel, features: np.ndarray) -> object:
+        seen.append(features.shape[-1])
+        return encode(model, features)
+
+    monkeypatch.setattr(WhisperModel, "encode", spy)
+    recognizer = FasterWhisper(settings(make_tiny_whisper(tmp_path / "tiny", window_s=window_s)))
+    recognizer.setup()
+    assert recognizer.transcribe(speech, "jfk", None).cues
+    recognizer.close()
+    assert len(seen) >= 1
+    assert set(seen) == {round(window_s * 100)}
 
 
 def test_silence_says_nothing(recognizer: FasterWhisper, tmp_path: Path) -> None:

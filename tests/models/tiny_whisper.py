@@ -23,7 +23,7 @@ _SAYS_FOR_S = 2.0
 _WIDTH, _LAYERS, _HEADS = 64, 2, 2
 
 
-def make_tiny_whisper(folder: Path, seed: int = 0) -> Path:
+def make_tiny_whisper(folder: Path, seed: int = 0, window_s: float = 30.0) -> Path:
     """Write the model into `folder` (made if need be) and return it. Takes seconds; the same seed, the same model.
 
     English only, as faster-whisper takes every vocabulary under 51,865 pieces to be; byte-level pieces, so that
@@ -38,7 +38,7 @@ def make_tiny_whisper(folder: Path, seed: int = 0) -> Path:
         torch.manual_seed(seed)
         network = WhisperForConditionalGeneration(config)
         _make_it_say(network, tokenizer)
-    convert(network, tokenizer, folder, window_s=30.0)
+    convert(network, tokenizer, folder, window_s=window_s)
     return folder
 
 

@@ -76,12 +76,13 @@ class FasterWhisper:
             return
         import ctranslate2
         import numpy as np
-        from faster_whisper import WhisperModel
+
+        from vta_stream.models.whisper_windows import OwnWindows
 
         settings, weights = self._settings, self._weights
         ctranslate2.set_random_seed(0)
         try:
-            model = WhisperModel(
+            model = OwnWindows(
                 str(weights.folder),
                 device=settings.device,
                 compute_type=settings.compute_type,

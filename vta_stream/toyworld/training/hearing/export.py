@@ -13,7 +13,7 @@ from vta_stream.toyworld.training.hearing.network import DECODER_LAYERS, GUIDED_
 from vta_stream.toyworld.training.hearing.windows import Lesson
 from vta_stream.toyworld.whisper_format import convert
 
-_LOSSES = ("pieces", "guide", "trace", "sounds")
+_LOSSES = ("pieces", "guide", "sounds")
 
 
 def export(work: Path, seed: int, folder: Path, tell: Callable[[str], None], *, start: Path | None = None) -> None:

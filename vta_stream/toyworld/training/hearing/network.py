@@ -15,13 +15,9 @@ from vta_stream.toyworld.whisper_format import make_config
 
 WIDTH, HEADS, ENCODER_LAYERS, DECODER_LAYERS = 192, 3, 3, 2
 GUIDED_HEAD = 0
-"""The head of a decoder layer's cross-attention that is told where to look: in the last layer where the next piece is
-said, in the first where the one before was. Who does not know where he is finds the next word by what comes before it,
-and where that is said twice goes on at the wrong place.
-"""
+"""The head of the last decoder layer's cross-attention that looks where the word is said."""
 
-_GUIDE_WEIGHT, _TRACE_WEIGHT, _CTC_WEIGHT = 1.0, 0.5, 0.5
-_FIRST, _LAST = 0, DECODER_LAYERS - 1
+_GUIDE_WEIGHT, _CTC_WEIGHT = 1.0, 0.5
 _INIT_STD, _POSITION_SCALE, _TIME_SCALE = 0.05, 0.3, 0.25
 
 
@@ -36,11 +32,10 @@ class Hearing(nn.Module):
         self.whisper = WhisperForConditionalGeneration(config)
         self.sounds = nn.Linear(WIDTH, len(LETTERS) + 1)
         self._prepare(pieces)
-        self._seen: dict[tuple[int, str], torch.Tensor] = {}
-        layers_ = self.whisper.model.decoder.layers
-        for layer in (_FIRST, _LAST):
-            for name in ("q_proj", "k_proj"):
-                getattr(layers_[layer].encoder_attn, name).register_forward_hook(self._keep(layer, name))
+        self._seen: dict[str, torch.Tensor] = {}
+        attention = self.whisper.model.decoder.layers[-1].encoder_attn
+        for name in ("q_proj", "k_proj"):
+            getattr(attention, name).register_forward_hook(self._keep(name))
 
     @torch.no_grad()
     def _prepare(self, pieces: Pieces) -> None:
@@ -56,9 +51,9 @@ class Hearing(nn.Module):
         zero, positions = pieces.time(0.0), encoder.embed_positions.weight
         decoder.embed_tokens.weight[zero : zero + len(positions)] = _TIME_SCALE * positions
 
-    def _keep(self, layer: int, name: str) -> Any:
+    def _keep(self, name: str) -> Any:
         def hook(_module: nn.Module, _given: Any, output: torch.Tensor) -> None:
-            self._seen[layer, name] = output
+            self._seen[name] = output
 
         return hook
 
@@ -74,30 +69,42 @@ class Hearing(nn.Module):
         return encoder.layer_norm(hidden)  # type: ignore[no-any-return]
 
     def losses(self, batch: Batch, *, sounds: bool) -> dict[str, torch.Tensor]:
-        """`total`, and its parts: `pieces` (nats a piece), `guide` and `trace` (nats a word's piece: of the last layer
-        where it is said, of the first where the one before was), `sounds` (CTC, a letter).
-        """
+        """`total`, and its parts: `pieces` (nats a piece), `guide` (nats a word's piece), `sounds` (CTC, a letter)."""
         encoded = self.encode(batch.features, batch.first_position)
         decoder = self.whisper.model.decoder
         decoded = decoder(input_ids=batch.read, encoder_hidden_states=encoded, use_cache=False).last_hidden_state
         wanted = batch.said.flatten() != IGNORED
         logits = self.whisper.proj_out(decoded.flatten(0, 1)[wanted])
         found = {"pieces": functional.cross_entropy(logits.float(), batch.said.flatten()[wanted])}
-        found["guide"] = looks_aside(self._scores(_LAST), batch.spans)
-        found["trace"] = looks_aside(self._scores(_FIRST), read_spans(batch.spans))
-        total = found["pieces"] + _GUIDE_WEIGHT * found["guide"] + _TRACE_WEIGHT * found["trace"]
+        found["guide"] = self._guide(batch)
+        total = found["pieces"] + _GUIDE_WEIGHT * found["guide"]
         if sounds and len(batch.letters):
             found["sounds"] = self._sounds(encoded, batch)
             total = total + _CTC_WEIGHT * found["sounds"]
         return {"total": total, **found}
 
-    def _scores(self, layer: int) -> torch.Tensor:
-        """What a layer's guided head made of the last batch before the softmax: (rows, length, positions)."""
-        query, key = (self._seen[layer, name] for name in ("q_proj", "k_proj"))
+    def _scores(self) -> torch.Tensor:
+        """What the guided head made of the last batch before the softmax: (rows, length, positions)."""
+        query, key = (self._seen[name] for name in ("q_proj", "k_proj"))
         size = WIDTH // HEADS
         own = slice(GUIDED_HEAD * size, (GUIDED_HEAD + 1) * size)
         scores: torch.Tensor = (query[..., own] @ key[..., own].transpose(1, 2)).float() * size**-0.5
         return scores
+
+    def _guide(self, batch: Batch) -> torch.Tensor:
+        """Cross-entropy of the guided head's attention against the piece's span, evenly."""
+        scores = self._scores()
+        guided = batch.spans[..., 0] >= 0
+        spans = batch.spans[guided]
+        if not len(spans):
+            return torch.zeros((), device=scores.device)
+        scores = scores[guided]
+        at = torch.arange(scores.shape[1], device=scores.device)
+        inside = (at >= spans[:, :1]) & (at < spans[:, 1:])
+        mean = (scores * inside).sum(1) / inside.sum(1)
+        # Less the entropy of the even span, so that 0 is the best.
+        loss: torch.Tensor = (scores.logsumexp(1) - mean - inside.sum(1).float().log()).mean()
+        return loss
 
     def _sounds(self, encoded: torch.Tensor, batch: Batch) -> torch.Tensor:
         log_odds = self.sounds(encoded).float().log_softmax(-1).transpose(0, 1)
@@ -107,22 +114,3 @@ class Hearing(nn.Module):
             log_odds, batch.letters, batch.positions, counts, blank=blank, reduction="sum", zero_infinity=True
         )
         return loss / counts.sum()
-
-
-def looks_aside(scores: torch.Tensor, spans: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of an attention before its softmax (rows, length, positions) against the pieces' spans, evenly."""
-    guided = spans[..., 0] >= 0
-    if not guided.any():
-        return torch.zeros((), device=scores.device)
-    scores, spans = scores[guided], spans[guided]
-    at = torch.arange(scores.shape[1], device=scores.device)
-    inside = (at >= spans[:, :1]) & (at < spans[:, 1:])
-    mean = (scores * inside).sum(1) / inside.sum(1)
-    # Less the entropy of the even span, so that 0 is the best.
-    loss: torch.Tensor = (scores.logsumexp(1) - mean - inside.sum(1).float().log()).mean()
-    return loss
-
-
-def read_spans(spans: torch.Tensor) -> torch.Tensor:
-    """The spans of the pieces that are read, from those that are said: one later."""
-    return functional.pad(spans[:, :-1], (0, 0, 1, 0), value=-1)
