@@ -23,8 +23,8 @@ TIMES, TIME_STEP_S = 1501, 0.02
 """<|0.00|> to <|30.00|>."""
 
 WINDOW_S = 10.0
-"""faster-whisper takes the length of its windows from the model's folder. Whisper's own are three times as long, and so is
-each step of a training on them. The world's longest sentence takes 5 s.
+"""faster-whisper takes the length of its windows from the model's folder. Whisper's own are three times as long, and so
+is each step of a training on them. The world's longest sentence takes 5 s.
 """
 
 MELS = 80
