@@ -2,44 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import shutil
+import os
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.end_to_end.wire import everything
 from vta_stream.report.dataset import ShownClip, ShownDataset, read_dataset
 from vta_stream.settings import load_settings
 from vta_stream.stores.reader import open_reader
 from vta_stream.toyworld.corpus import SHIPPED
-from vta_stream.toyworld.world.defect import NOT_SERVED, Defect
-from vta_stream.toyworld.world.truth import CorpusTruth, VideoTruth, read_truth, write_truth
-
-GOOD_WITH_SUBTITLES, GOOD_WITHOUT = 2, 0
-"""The second is one that is heard well; how well all are heard is a figure of `vta-stream toyworld evaluate`."""
-
-CHOSEN = {
-    GOOD_WITH_SUBTITLES: Defect.NONE,
-    GOOD_WITHOUT: Defect.NONE,
-    1: Defect.TOO_SHORT,
-    6: Defect.NO_SPEECH,
-    7: Defect.DAMAGED,
-    9: Defect.RATE_LIMITED,
-    14: Defect.STILL,
-    15: Defect.DARK,
-    19: Defect.FORBIDDEN,
-    20: Defect.REMOVED,
-    22: Defect.OTHER_SCENE,
-    27: Defect.CUT_OFF,
-}
-"""Videos of the shipped corpus by number: enough for every way to end, few enough to be quick."""
+from vta_stream.toyworld.world.defect import Defect
+from vta_stream.toyworld.world.truth import CorpusTruth, VideoTruth, read_truth
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -53,6 +36,8 @@ class Demo:
     dataset: ShownDataset
     page: str
     log: str
+    published: int
+    """Records in Kafka's topic of videos."""
 
     def video(self, defect: Defect) -> VideoTruth:
         return next(one for one in self.truth.videos if one.defect is defect)
@@ -62,55 +47,57 @@ class Demo:
         return [clip for clip in self.dataset.clips if clip.video_id.startswith(f"{stem}-")]
 
 
-def run_demo(folder: Path) -> Demo:
-    shipped, corpus = read_truth(SHIPPED), folder / "corpus"
-    corpus.mkdir()
-    videos = tuple(shipped.videos[number] for number in CHOSEN)
-    for video in videos:
-        for name in (video.name if video.defect not in NOT_SERVED else None, video.subtitles):
-            if name:
-                shutil.copy(SHIPPED / name, corpus / name)
-    truth = dataclasses.replace(shipped, videos=videos)
-    write_truth(truth, corpus)
-    line = [sys.executable, "-m", "vta_stream", "demo", "--json", "--folder", str(folder / "demo")]
-    done = subprocess.run([*line, "--corpus", str(corpus)], capture_output=True, text=True, check=False, timeout=1500)
+def run_demo(kafka: str, folder: Path) -> Demo:
+    """The whole of the shipped corpus, on a real Kafka instead of the embedded broker."""
+    vta_stream = [sys.executable, "-m", "vta_stream"]
+    broker = {"BOOTSTRAP_SERVERS": kafka, "TOPIC_PREFIX": f"demo{uuid.uuid4().hex[:12]}"}
+    environment = os.environ | {f"VTA_STREAM__KAFKA__{name}": value for name, value in broker.items()}
+    subprocess.run([*vta_stream, "topics", "apply"], check=True, timeout=120, env=environment, cwd=folder)
+    line = [*vta_stream, "demo", "--json", "--folder", str(folder / "demo")]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=1500, env=environment)
     log = folder / "demo/worker.log"
     told = log.read_text() if log.exists() else ""
     assert done.returncode == 0, f"{done.stderr}\n{told}"
     with open_reader(load_settings(folder / "demo/settings.yaml", {})) as lake:
         dataset = read_dataset(lake)
     figures = json.loads(done.stdout)
-    return Demo(figures, truth, dataset, Path(figures["page"]).read_text(), told)
+    records = everything(kafka, broker["TOPIC_PREFIX"], ["videos"])["videos"]
+    return Demo(figures, read_truth(SHIPPED), dataset, Path(figures["page"]).read_text(), told, len(records))
 
 
 @pytest.fixture(scope="module")
-def demo(once: Callable[[str, Callable[[Path], Demo]], Demo]) -> Demo:
-    return once("demo", run_demo)
+def demo(once: Callable[[str, Callable[[Path], Demo]], Demo], kafka: str) -> Demo:
+    return once("demo", partial(run_demo, kafka))
 
 
 def refused_by(clip: ShownClip) -> set[str]:
     return {verdict.filter for verdict in clip.refusals}
 
 
-def test_the_videos_are_those_that_are_meant() -> None:
-    videos = read_truth(SHIPPED).videos
-    assert {number: videos[number].defect for number in CHOSEN} == CHOSEN
-    assert videos[GOOD_WITH_SUBTITLES].subtitles
-    assert not videos[GOOD_WITHOUT].subtitles
+def test_it_decides_as_well_as_the_readme_shows(demo: Demo) -> None:
+    """With default thresholds; a planted defect that is accepted costs precision, or its class's share."""
+    figures = demo.figures
+    assert figures["precision"] >= 0.97, figures["judged"]
+    assert figures["recall"] >= 0.93, figures["judged"]
+    assert figures["border_error_s"]["median"] <= 0.15
+    assert {name: found for name, found in figures["detection"].items() if found["share"] < 0.85} == {}
+    assert len(figures["detection"]) == 13
 
 
 def test_its_figures_are_those_of_the_dataset(demo: Demo) -> None:
     figures, accepted = demo.figures, len(demo.dataset.accepted)
     assert figures["unfinished"] == 0
-    assert figures["videos"]["published"] == len(CHOSEN) == len(demo.dataset.videos)
+    assert figures["videos"]["published"] == len(demo.truth.videos) == len(demo.dataset.videos) == demo.published
     assert figures["videos"]["done"] == sum(video.status == "done" for video in demo.dataset.videos)
     assert (figures["clips"]["made"], figures["clips"]["accepted"]) == (len(demo.dataset.clips), accepted)
     assert sum(entry["accepted"] for entry in figures["by_defect"].values()) == accepted > 0
     assert 1 <= figures["queried_while_writing"]["accepted"] <= accepted
     for layout in ("video-text", "embeddings"):
         assert sum(shard["samples"] for shard in figures["shards"] if shard["layout"] == layout) == accepted
-    assert figures["judged"]["clips_accepted"] == accepted
-    assert figures["not_yet_covered"].keys() == {"burnt_text", "near_duplicate", "out_of_step"}
+    uncovered = {"burnt_text", "near_duplicate", "out_of_step"}
+    assert figures["not_yet_covered"].keys() == uncovered
+    judged = sum(entry["accepted"] for name, entry in figures["by_defect"].items() if name not in uncovered)
+    assert figures["judged"]["clips_accepted"] == judged > 50
 
 
 def test_the_sentences_of_subtitles_are_in_the_clips_word_for_word(demo: Demo) -> None:
@@ -121,10 +108,14 @@ def test_the_sentences_of_subtitles_are_in_the_clips_word_for_word(demo: Demo) -
 
 
 def test_what_was_said_was_heard(demo: Demo) -> None:
-    video = next(one for one in demo.truth.videos if one.defect is Defect.NONE and not one.subtitles)
-    texts = " ".join(clip.text for clip in demo.clips(video)).lower()
-    heard = sum(sentence.text.lower().rstrip(".") in texts for sentence in video.good)
-    assert heard >= 0.8 * len(video.good)
+    said, heard = 0, 0
+    for video in demo.truth.videos:
+        if video.defect is Defect.NONE and not video.subtitles:
+            texts = " ".join(clip.text for clip in demo.clips(video)).lower()
+            said += len(video.good)
+            heard += sum(sentence.text.lower().rstrip(".") in texts for sentence in video.good)
+    assert said >= 20
+    assert heard >= 0.95 * said
 
 
 @pytest.mark.parametrize(("defect", "by"), [(Defect.STILL, "motion"), (Defect.DARK, "luminance")])
