@@ -15,7 +15,7 @@ from vta_stream.stream.connection import BrokerConnection
 from vta_stream.stream.message import full_topic
 from vta_stream.stream.records import INPUTS
 
-LOOK_EVERY_S = 1.0
+LOOK_EVERY_S = 2.0
 
 
 class Drain:

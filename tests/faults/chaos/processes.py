@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -151,8 +150,3 @@ def last_words(log: Path) -> str:
         file.seek(max(0, log.stat().st_size - LAST_WORDS_BYTES))
         lines = file.read().decode("utf-8", "replace").splitlines()
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
-
-
-def count_causes(deaths: Sequence[Death]) -> Counter[str]:
-    """Deaths by cause."""
-    return Counter(death.cause for death in deaths)

@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.faults.chaos.draining import Drain
 from tests.faults.chaos.elsewhere import Elsewhere
 from tests.faults.chaos.faults import Faults, Measured
-from tests.faults.chaos.log_reading import traceback_endings
+from tests.faults.chaos.log_reading import alike, traceback_endings
 from tests.faults.chaos.observing import observe, sealed
 from tests.faults.chaos.oracle import Judgement, judge
 from tests.faults.chaos.place import PREFIX, Place
@@ -78,7 +78,7 @@ class Outcome:
     @property
     def other_ends(self) -> Counter[str]:
         """How workers ended without being killed or told to."""
-        return Counter(death.cause for death in self.deaths if death.code != -9 and death.cause != "stopped")
+        return Counter(alike(death.cause) for death in self.deaths if death.code != -9 and death.cause != "stopped")
 
 
 class Run:

@@ -19,7 +19,7 @@ from vta_stream.stream.noise import FAMILIES, of_broker
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-LOOK_EVERY_S = 0.2
+LOOK_EVERY_S = 0.5
 PATIENCE_S = 180.0
 _LOGGERS = "|".join(map(re.escape, (*FAMILIES, of_broker.name)))
 _ABOUT_BROKER = re.compile(rf"^\d{{4}}-\S+ \S+ [A-Z]+ +({_LOGGERS})\b".encode(), re.MULTILINE)

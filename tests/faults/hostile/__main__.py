@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import tempfile
 import time
@@ -23,12 +24,14 @@ SHOWN_MAX = 20
 @click.option("--at-once", default=2, show_default=True, help="Child processes.")
 def main(mutants: int, seed: int, at_once: int) -> None:
     """Damage small videos and see that each ends with clips or with a reason, and in time."""
+    logging.getLogger("vta_stream").setLevel(logging.ERROR)  # all are damaged; the outcomes say how it ended
     began_s = time.monotonic()
     first = seed * 1_000_000
     with tempfile.TemporaryDirectory(prefix="vta-hostile-") as name:
         originals = make_originals(Path(name))
         made = (make_mutant(originals, number) for number in range(first, first + mutants))
-        found = asyncio.run(examine(made, Path(name), at_once))
+        with click.progressbar(made, length=mutants, label="damaged videos", file=sys.stderr) as shown:
+            found = asyncio.run(examine(shown, Path(name), at_once))
     for kind, counted in sorted(found.outcomes.items()):
         click.echo(f"  {kind:<16}" + ", ".join(f"{outcome} {count}" for outcome, count in counted.most_common()))
     click.echo(f"{found.count} damaged videos in {time.monotonic() - began_s:.0f} s, {len(found.wrong)} ended badly")
