@@ -11,7 +11,8 @@ from tests.faults.chaos.report import as_text
 from tests.faults.chaos.run import Options, Run
 from tests.faults.chaos.schedule import KINDS, make_schedule
 
-SEED = 7
+SEED = 416
+"""With it all kinds of faults are over after 44 s, and the video that takes longest to end (it hangs) comes early."""
 KILLS = 8
 WORKERS = 2
 PACE_S = 2.0

@@ -30,7 +30,10 @@ of its own.
 """
 _BUSY_TIMEOUT_MS = 10_000
 _BUSY = ("database is locked", "conflict", "could not serialize", "deadlock detected")
-_UNREACHABLE = ("disk i/o error", "unable to open database file", "failed to commit", "failed to execute query")
+_UNREACHABLE = (
+    "disk i/o error", "unable to open database file", "failed to commit", "failed to execute query",
+    "failed to prepare copy",  # a server of the catalog that ends while its rows are read
+)  # fmt: skip
 _FULL = ("no space left", "file too large", "database or disk is full", "disk quota exceeded", "out of disk")
 # Without these a client of a server that vanished waits for hours.
 _PATIENCE = {

@@ -22,7 +22,8 @@ from tests.faults.chaos.schedule import Fault
 from tests.faults.chaos.watching import LogMark, Watch, first_message_of
 from tests.kafka_process import KafkaProcess
 
-IMPOSTOR_S = 45.0
+IMPOSTOR_S = 20.0
+"""So long a second process of a name may take to say that it has to go; where the first one is dead it stays."""
 ALIVE_S = 5.0
 """So long a kill waits for a worker that is just being started again."""
 TOP_UP_S = 0.1

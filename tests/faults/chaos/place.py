@@ -92,11 +92,11 @@ def _settings(data: Path, address: str) -> dict[str, Any]:
         "retry": {"base_s": 0.5, "max_s": 10},
         "metrics": {"port": 0},
         "media_store": {"limit_bytes": DISK_BYTES // 4, "min_free_bytes": 4 * 1024**2},
-        "segment": {"timeout_factor": 0.01, "timeout_min_s": 10.0, "concurrency": 4},
+        "segment": {"timeout_factor": 0.01, "timeout_min_s": 5.0, "concurrency": 4},
         "store": {
             "commit_wait_s": 0.3,
             "shard_samples_max": 60,
-            "shard_age_max_s": 20,
+            "shard_age_max_s": 10,
             "val_share": 0.1,
             "test_share": 0.1,
             "maintenance_interval_s": 20,
