@@ -5,10 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from av.video.frame import VideoFrame
 from hypothesis import given
 from hypothesis import strategies as st
 from scenedetect.common import FrameTimecode
@@ -18,7 +16,6 @@ from vta_stream.domain.clip import Span
 from vta_stream.media.candidates import FrameSpool
 from vta_stream.media.decode import DecodePass, decode_pass
 from vta_stream.media.shots import CutDetector, shots_between
-from vta_stream.media.shrink import Shrinker
 from vta_stream.settings.work import SegmentSettings
 
 
@@ -39,21 +36,6 @@ def test_the_score_is_pyscenedetects() -> None:
     for number, picture in enumerate(pictures):
         score = theirs._calculate_frame_score(FrameTimecode(number, 25.0), picture)
         assert ours._measure(picture)[0] == pytest.approx(score)
-
-
-@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuvj420p", "yuv422p", "yuv444p", "yuv420p10le", "rgb24", "gray"])
-def test_small_pictures_look_the_same_in_every_format(pixel_format: str) -> None:
-    ramp = np.zeros((360, 640, 3), dtype=np.uint8)
-    ramp[:, :, 0] = np.linspace(0, 255, 640, dtype=np.uint8)
-    ramp[:, :, 1] = np.linspace(0, 255, 360, dtype=np.uint8)[:, None]
-    ramp[:180, :, 2] = 200
-    if pixel_format == "gray":
-        ramp[:] = ramp[:, :, :1]
-    frame = VideoFrame.from_ndarray(ramp, format="rgb24").reformat(format=pixel_format)
-    small = Shrinker().shrink(frame)
-    assert small.shape == (144, 256, 3)
-    expected = cv2.resize(ramp, (256, 144), interpolation=cv2.INTER_AREA)[:, :, ::-1]
-    assert np.abs(small.astype(int) - expected).mean() < 3
 
 
 @pytest.mark.slow

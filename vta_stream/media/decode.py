@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 from av.container.input import InputContainer
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from vta_stream.domain.clip import Span
@@ -24,7 +23,7 @@ from vta_stream.media.clock import TIME_MAX_S, Damage, Timeline, decoded_frames
 from vta_stream.media.opening import limit_picture, open_media, pick_video
 from vta_stream.media.probe import displayed_size, rotation_of
 from vta_stream.media.shots import CutDetector, shots_between
-from vta_stream.media.shrink import Shrinker
+from vta_stream.media.shrink import Downscaler, Shrinker
 from vta_stream.ports import TerminalError
 from vta_stream.settings.work import SegmentSettings
 
@@ -121,9 +120,12 @@ def decode_pass(path: Path, spool: FrameSpool, settings: SegmentSettings) -> Dec
 
 
 def use_threads(video: VideoStream) -> None:
-    """Decode on the processors that this process may use; more than four bring little and cost memory."""
+    """Decode on the processors that this process may use; more than four threads bring little and cost memory.
+
+    One thread more than processors, as ffmpeg has it: some wait for others' rows, and the caller for all.
+    """
     video.thread_type = "AUTO"
-    video.codec_context.thread_count = min(len(os.sched_getaffinity(0)), THREADS_MAX)
+    video.codec_context.thread_count = min(len(os.sched_getaffinity(0)) + 1, THREADS_MAX)
 
 
 def _run(
@@ -156,7 +158,7 @@ class _Sampler:
         self._aspect = video.sample_aspect_ratio
         self._spool = spool
         self._short_side_px = settings.frame_short_side_px
-        self._shrink = VideoReformatter()
+        self._downscaler = Downscaler()
 
     def feed(self, time_s: float, frame: VideoFrame) -> None:
         if not self._spool.wants(time_s):
@@ -164,8 +166,7 @@ class _Sampler:
         width, height = displayed_size(frame.width, frame.height, self._aspect, 0)
         scale = min(1.0, self._short_side_px / min(width, height))
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        small = self._shrink.reformat(frame, *size, "bgr24", interpolation=Interpolation.AREA, threads=1)
-        picture = np.asarray(small.to_ndarray(), dtype=np.uint8)
+        picture = self._downscaler.downscale(frame, size)
         rotation_deg = rotation_of(frame)
         if rotation_deg:
             picture = np.asarray(cv2.rotate(picture, _CLOCKWISE[rotation_deg]), dtype=np.uint8)

@@ -82,7 +82,11 @@ class CutDetector:
         last, self._last = self._last, (hsv, luma)
         if last is None:
             return 0.0, 0.0
-        return sum(cv2.mean(cv2.absdiff(hsv, last[0]))) / 3, cv2.mean(cv2.absdiff(luma, last[1]))[0]
+        return _mean_difference(hsv, last[0]), _mean_difference(luma, last[1])
+
+
+def _mean_difference(one: Picture, other: Picture) -> float:
+    return cv2.norm(one, other, cv2.NORM_L1) / one.size
 
 
 def shots_between(cuts_s: Sequence[float], duration_s: float, min_shot_s: float) -> tuple[Span, ...]:
