@@ -59,9 +59,8 @@ class Shrinker:
 class Downscaler:
     """Makes BGR pictures of any size, smooth, and with the colours that the frame says it has.
 
-    Planes of common 8-bit formats are halved (each pixel the mean of four) while that leaves enough, and then
-    interpolated by less than a half: 0.4 to 0.75 of the time that swscale's area averaging takes. All others, and what
-    is enlarged, go through that.
+    Planes of common 8-bit formats are made smaller each, and mixed then: 0.7 to 0.95 of the time that swscale's area
+    averaging takes, from which they differ by half a level. All others, and what is enlarged, go through that.
     """
 
     def __init__(self) -> None:
@@ -73,7 +72,7 @@ class Downscaler:
         if not planes or not weights or size[0] > frame.width or size[1] > frame.height:
             small = self._reformatter.reformat(frame, *size, "bgr24", interpolation=Interpolation.AREA, threads=1)
             return np.asarray(small.to_ndarray(), dtype=np.uint8)
-        pixels = cv2.merge([_halved(plane, size) for plane in planes])
+        pixels = cv2.merge([_smaller(plane, size) for plane in planes])
         return np.asarray(cv2.transform(pixels, _to_bgr(*weights, _has_full_range(frame))), dtype=np.uint8)
 
 
@@ -92,11 +91,14 @@ def _has_full_range(frame: VideoFrame) -> bool:
     return frame.color_range == _FULL_RANGE or frame.format.name.startswith("yuvj")
 
 
-def _halved(plane: Picture, size: tuple[int, int]) -> cv2.typing.MatLike:
+def _smaller(plane: Picture, size: tuple[int, int]) -> cv2.typing.MatLike:
+    """The plane in that size: each pixel the mean of four that are interpolated, so that fine lines become gray."""
     small: cv2.typing.MatLike = plane
-    while small.shape[1] >= 2 * size[0] and small.shape[0] >= 2 * size[1]:
-        half = small.shape[1] // 2, small.shape[0] // 2
-        small = cv2.resize(small, half, interpolation=cv2.INTER_AREA)
+    while small.shape[1] >= 4 * size[0] and small.shape[0] >= 4 * size[1]:
+        small = cv2.resize(small, (small.shape[1] // 2, small.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    if small.shape[1] > size[0]:
+        small = cv2.resize(small, (2 * size[0], 2 * size[1]), interpolation=cv2.INTER_LINEAR)
+        return cv2.resize(small, size, interpolation=cv2.INTER_AREA)
     return cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)
 
 
