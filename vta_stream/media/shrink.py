@@ -59,8 +59,8 @@ class Shrinker:
 class Downscaler:
     """Makes BGR pictures of any size, smooth, and with the colours that the frame says it has.
 
-    Planes of common 8-bit formats are made smaller each, and mixed then: 0.7 to 0.95 of the time that swscale's area
-    averaging takes, from which they differ by half a level. All others, and what is enlarged, go through that.
+    To half the size or less, planes of common 8-bit formats are made smaller each, and mixed then: 0.5 to 0.9 of the
+    time that swscale's area averaging takes, from which they differ by half a level. All others go through that.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Downscaler:
     def downscale(self, frame: VideoFrame, size: tuple[int, int]) -> Picture:
         """The frame as BGR (height, width, 3), not turned; `size` is (width, height)."""
         planes, weights = _planes(frame), _WEIGHTS.get(frame.colorspace)
-        if not planes or not weights or size[0] > frame.width or size[1] > frame.height:
+        if not planes or not weights or 2 * size[0] > frame.width or 2 * size[1] > frame.height:
             small = self._reformatter.reformat(frame, *size, "bgr24", interpolation=Interpolation.AREA, threads=1)
             return np.asarray(small.to_ndarray(), dtype=np.uint8)
         pixels = cv2.merge([_smaller(plane, size) for plane in planes])
