@@ -8,11 +8,11 @@ from fractions import Fraction
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from scenedetect.common import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector, ContentDetector
 
 from vta_stream.domain.clip import Span
+from vta_stream.media.shrink import Picture
 
 STILL_RATIO = 8.0
 STILL_MIN = 5.0
@@ -25,8 +25,6 @@ takes ContentDetector over its threshold (to 67 at a luma change of 1.6 in Big B
 
 _NOMINAL_FPS = FrameTimecode(0, Fraction(25))
 """The detectors count frames here; times are looked up by frame number, so variable rates are right."""
-
-Picture = npt.NDArray[np.uint8]
 
 
 class _Content(ContentDetector):  # type: ignore[misc]

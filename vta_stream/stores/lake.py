@@ -101,17 +101,19 @@ class Lake:
         """Within the block, a query may join `name`: a table of these rows (at least one)."""
         import pyarrow as pa
 
-        self._register(name, pa.Table.from_pylist([clean(row) for row in rows]))
-        try:
+        with self._registered(name, pa.Table.from_pylist([clean(row) for row in rows])):
             yield
-        finally:
-            self._connection.unregister(name)
 
-    def _register(self, name: str, table: Any) -> None:
+    @contextmanager
+    def _registered(self, name: str, table: Any) -> Iterator[None]:
         # `unregister` says nothing where its DROP fails, as in a transaction that an error has cut off. What is left
         # then would be in the way of every later batch, as `register` does not replace what it has forgotten.
         self.execute(f"DROP VIEW IF EXISTS temp.{name}")
         self._connection.register(name, table)
+        try:
+            yield
+        finally:
+            self._connection.unregister(name)
 
     def insert(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows (by column name) to a table; none is no work. Types are the table's, so nothing is guessed."""
@@ -122,11 +124,8 @@ class Lake:
         if table not in self._schemas:
             self._schemas[table] = self._connection.execute(f"SELECT * FROM {table} LIMIT 0").to_arrow_table().schema
         batch = pa.Table.from_pylist([clean(row) for row in rows], schema=self._schemas[table])
-        self._register("incoming_rows", batch)
-        try:
+        with self._registered("incoming_rows", batch):
             self.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming_rows")
-        finally:
-            self._connection.unregister("incoming_rows")
 
 
 def clean(value: Any) -> Any:
