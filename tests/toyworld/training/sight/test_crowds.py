@@ -38,8 +38,6 @@ def test_bright_crowds_are_lighter_than_their_backdrop_and_the_first_of_a_pool(t
 
 def test_most_patches_of_a_crowd_show_something_and_the_colours_are_there(tmp_path: Path) -> None:
     crowds = Crowds(tmp_path, 30, 0)
-    crowds.build(until=10)
-    assert crowds.ready == 10
     crowds.build()
     assert crowds.ready == len(crowds.frames) == 30
     assert crowds.seen.shape == (30, GRID[0] * GRID[1], 4)

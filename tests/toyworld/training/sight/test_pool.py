@@ -9,16 +9,18 @@ from vta_stream.models.base import ModelLoader
 from vta_stream.settings.work import ModelSettings, ModelsSettings
 from vta_stream.toyworld.training.sight import pool as pools
 from vta_stream.toyworld.training.sight.model import HEIGHT_PX, WIDTH_PX, make_network, write_model
-from vta_stream.toyworld.training.sight.pool import MOMENTS, Pool, squashed, worn
+from vta_stream.toyworld.training.sight.pool import MOMENTS, Crowds, Pool, build_pools, squashed, worn
 from vta_stream.toyworld.world.composing import compose_scene
 from vta_stream.toyworld.world.picture import render
 from vta_stream.toyworld.world.realm import Realm, realm_of
 
 
 def test_a_broken_off_pool_goes_on_and_becomes_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = Pool(tmp_path / "whole", 60, 0)
-    whole.build()
-    assert whole.ready == 60 * MOMENTS
+    told = list[str]()
+    whole, crowds = Pool(tmp_path / "whole", 60, 0), Crowds(tmp_path / "whole", 4, 0)
+    build_pools(whole, crowds, told.append)
+    assert (whole.ready, crowds.ready) == (60 * MOMENTS, 4)
+    assert told == ["4 of 4 pictures of crowds are rendered", "180 of 180 pictures of scenes are rendered"]
     broken = Pool(tmp_path / "broken", 60, 0)
     rendered = list[int]()
 
@@ -26,10 +28,10 @@ def test_a_broken_off_pool_goes_on_and_becomes_the_same(tmp_path: Path, monkeypa
         rendered.append(number)
         if len(rendered) == 55:
             raise KeyboardInterrupt
-        render_one(self, number)
+        fill_one(self, number)
 
-    render_one = Pool._render
-    monkeypatch.setattr(Pool, "_render", dies)
+    fill_one = Pool.fill
+    monkeypatch.setattr(Pool, "fill", dies)
     with pytest.raises(KeyboardInterrupt):
         broken.build()
     assert broken.ready == 50 * MOMENTS, "what is ready is whole"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import time
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import torch
 from vta_stream.toyworld.training.sight.export import export
 from vta_stream.toyworld.training.sight.glance import glance
 from vta_stream.toyworld.training.sight.loop import Run, Training
-from vta_stream.toyworld.training.sight.pool import FIRST_PICTURES, Crowds, Pool, build_pools
+from vta_stream.toyworld.training.sight.pool import Crowds, Pool, build_pools
 
 _STEPS, _SCENES, _CROWDS = 17_500, 12_000, 12_000
 
@@ -27,10 +26,8 @@ def main() -> None:
     crowds = Crowds(given.work / "pool", given.crowds, given.seed)
     training = Training(run, given.device)
     if not given.now:
-        builder = _fill(run, pool, crowds)
+        build_pools(pool, crowds, tell)
         training.go(pool, crowds, tell, glance)
-        if builder:
-            builder.terminate()
     if given.out:
         tell(f"writing {given.out}")
         export(training, given.out, tell)
@@ -39,21 +36,6 @@ def main() -> None:
 def tell(line: str) -> None:
     """A line of progress, with the time."""
     print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)  # noqa: T201
-
-
-def _fill(run: Run, pool: Pool, crowds: Crowds) -> multiprocessing.process.BaseProcess | None:
-    """Have the rest of the pictures rendered beside the training, which begins when there are some."""
-    if pool.ready == len(pool.frames) and crowds.ready == len(crowds.frames):
-        return None
-    arguments = (run.work / "pool", run.scenes, run.crowds, run.seed)
-    builder = multiprocessing.get_context("spawn").Process(target=build_pools, args=arguments, daemon=True)
-    builder.start()
-    tell("rendering the first pictures")
-    while any(one.ready < min(FIRST_PICTURES, len(one.frames)) for one in (pool, crowds)):
-        if not builder.is_alive():
-            raise SystemExit("the process that renders the pictures has died: see its error above")
-        time.sleep(1)
-    return builder
 
 
 def _arguments() -> argparse.Namespace:
@@ -67,7 +49,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--crowds", type=int, default=_CROWDS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=1, help="for the arithmetic on a CPU")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="for the arithmetic on a CPU")
     return parser.parse_args()
 
 

@@ -91,7 +91,7 @@ class Batches:
         import torch
 
         chance = np.random.default_rng([self._seed, number])
-        rows = np.sort(chance.integers(0, self._pool.ready, PICTURES))
+        rows = np.sort(chance.integers(0, len(self._pool.frames), PICTURES))
         frames, facts = self._pool.frames[rows], self._pool.facts[rows]
         turned = chance.random(PICTURES) < 0.5
         frames[turned], facts[turned] = frames[turned][:, :, ::-1], mirrored(facts[turned])
@@ -118,8 +118,8 @@ class Batches:
         import torch
 
         chance = np.random.default_rng([self._seed, number, 1])
-        there = self._crowds.ready
-        rows = np.sort(chance.integers(0, min(there, self._crowds.bright) if bright else there, PICTURES))
+        among = self._crowds.bright if bright else len(self._crowds.frames)
+        rows = np.sort(chance.integers(0, among, PICTURES))
         seen = torch.from_numpy(self._crowds.seen[rows].astype(np.int64)).to(self._device)
         return CrowdBatch(self._pixels(self._crowds.frames[rows], chance), seen)
 

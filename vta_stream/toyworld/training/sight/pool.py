@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import io
 import math
+import multiprocessing
 import os
 import random
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +28,8 @@ from vta_stream.toyworld.world.composing import compose_scene
 from vta_stream.toyworld.world.picture import Pixels, patch_truth, render
 from vta_stream.toyworld.world.realm import Realm, rng_of
 
-FIRST_PICTURES = 2_400
-"""So many of each kind are there before the training begins."""
+_CHUNK = 50
+"""Scenes or crowds that are rendered together, and noted as ready."""
 
 _BRIGHT_SHARE = 0.125
 """Of the crowds; they are the first."""
@@ -35,13 +39,17 @@ MOMENTS = 3
 
 
 class _Pictures(ABC):
-    """`numbers` * `each` pictures in a folder; those up to `ready` are there. Built by `build`, maybe elsewhere."""
+    """`numbers` * `each` pictures in a folder; the first `ready` of them are there."""
 
-    def __init__(self, folder: Path, kind: str, numbers: int, each: int, seed: int) -> None:
+    title: str
+    prefix: str
+    """Of the files' names."""
+    each: int
+
+    def __init__(self, folder: Path, numbers: int, seed: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._kind, self._seed = folder, kind, seed
-        self._numbers, self._each = numbers, each
-        self._done = folder / f"{kind}done-{seed}.txt"
+        self._folder, self._numbers, self._seed = folder, numbers, seed
+        self._done = folder / f"{self.prefix}done-{seed}.txt"
         self.frames: Pixels = self._mapped("frames", np.dtype(np.uint8), HEIGHT_PX, WIDTH_PX, 3)
 
     @property
@@ -49,37 +57,50 @@ class _Pictures(ABC):
         """Pictures that are there."""
         return int(self._done.read_text(encoding="utf-8")) if self._done.exists() else 0
 
-    def build(self, until: int | None = None) -> None:
-        """Render what is missing, or the first `until` pictures; after an interruption, go on where it was."""
-        end = self._numbers if until is None else min(self._numbers, -(-until // self._each))
-        for number in range(self.ready // self._each, end):
-            self._render(number)
-            if number % 50 == 49 or number == end - 1:
-                partial = self._done.with_suffix(".partial")
-                partial.write_text(str((number + 1) * self._each), encoding="utf-8")
-                partial.replace(self._done)
+    def build(self, executor: Executor | None = None, tell: Callable[[str], None] = lambda line: None) -> None:
+        """Render what is missing, here or in the executor's processes; after an interruption, go on where it was."""
+        chunks = range(self.ready // self.each, self._numbers, _CHUNK)
+        ends = [min(first + _CHUNK, self._numbers) for first in chunks]
+        fill = partial(_fill, type(self), self._folder, self._numbers, self._seed)
+        for index, end in enumerate(executor.map(fill, chunks, ends) if executor else map(fill, chunks, ends)):
+            partly = self._done.with_suffix(".partial")
+            partly.write_text(str(end * self.each), encoding="utf-8")
+            partly.replace(self._done)
+            if index % 20 == 19 or end == self._numbers:
+                tell(f"{end * self.each} of {len(self.frames)} {self.title} are rendered")
 
     def _mapped(self, what: str, dtype: np.dtype[Any], *shape: int) -> Any:
         """A row a picture."""
-        path = self._folder / f"{self._kind}{what}-{self._seed}.npy"
-        return _mapped(path, dtype, (self._numbers * self._each, *shape))
+        path = self._folder / f"{self.prefix}{what}-{self._seed}.npy"
+        return _mapped(path, dtype, (self._numbers * self.each, *shape))
 
     @abstractmethod
-    def _render(self, number: int) -> None:
+    def fill(self, number: int) -> None:
         """Fill the rows of this number."""
 
 
+def _fill(kind: type[_Pictures], folder: Path, numbers: int, seed: int, first: int, end: int) -> int:
+    """Fill the rows of a chunk, in whatever process; returns its end."""
+    pictures = kind(folder, numbers, seed)
+    for number in range(first, end):
+        pictures.fill(number)
+    return end
+
+
 class Crowds(_Pictures):
-    """`count` crowds, the first of them `bright`. `seen` is what each patch shows: 0, size, colour and shape from 1 on,
-    all 0 for the backdrop.
+    """`numbers` crowds, the first of them `bright`. `seen` is what each patch shows: 0, size, colour and shape from 1
+    on, all 0 for the backdrop.
     """
 
-    def __init__(self, folder: Path, count: int, seed: int) -> None:
-        super().__init__(folder, "crowd-", count, 1, seed)
-        self.bright = math.ceil(count * _BRIGHT_SHARE)
+    title, prefix, each = "pictures of crowds", "crowd-", 1
+
+    def __init__(self, folder: Path, numbers: int, seed: int) -> None:
+        super().__init__(folder, numbers, seed)
+        self.bright = math.ceil(numbers * _BRIGHT_SHARE)
         self.seen: npt.NDArray[np.int8] = self._mapped("seen", np.dtype(np.int8), GRID[0] * GRID[1], 4)
 
-    def _render(self, number: int) -> None:
+    def fill(self, number: int) -> None:
+        """One crowd, one row."""
         rng = rng_of(Realm.TRAINING, self._seed, f"sight crowd {number}")
         crowd = compose_crowd(rng, bright=number < self.bright)
         self.frames[number] = np.asarray(worn(render(crowd, 0.0), rng))
@@ -89,13 +110,16 @@ class Crowds(_Pictures):
 
 
 class Pool(_Pictures):
-    """Of each of `scenes` scenes MOMENTS pictures, with their facts."""
+    """Of each of `numbers` scenes MOMENTS pictures, with their facts."""
 
-    def __init__(self, folder: Path, scenes: int, seed: int) -> None:
-        super().__init__(folder, "", scenes, MOMENTS, seed)
+    title, prefix, each = "pictures of scenes", "", MOMENTS
+
+    def __init__(self, folder: Path, numbers: int, seed: int) -> None:
+        super().__init__(folder, numbers, seed)
         self.facts: Facts = self._mapped("facts", FACTS)
 
-    def _render(self, number: int) -> None:
+    def fill(self, number: int) -> None:
+        """A scene at MOMENTS times."""
         rng = rng_of(Realm.TRAINING, self._seed, f"sight scene {number}")
         scene = compose_scene(rng, Realm.TRAINING, rng.uniform(3.0, 9.0))
         for row in range(number * MOMENTS, (number + 1) * MOMENTS):
@@ -104,13 +128,11 @@ class Pool(_Pictures):
             self.facts[row] = facts_of(scene, time_s)
 
 
-def build_pools(folder: Path, scenes: int, crowds: int, seed: int) -> None:
-    """What is missing of both, in a process that gives way to the training."""
-    os.nice(2)
-    made = Crowds(folder, crowds, seed), Pool(folder, scenes, seed)
-    for until in (FIRST_PICTURES, None):
-        for pictures in made:
-            pictures.build(until)
+def build_pools(pool: Pool, crowds: Crowds, tell: Callable[[str], None]) -> None:
+    """Render what is missing of both, on all cores."""
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as executor:
+        for pictures in (crowds, pool):
+            pictures.build(executor, tell)
 
 
 def worn(picture: Image.Image, rng: random.Random) -> Image.Image:
