@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--now", action="store_true", help="write the model as it was saved last, without training on")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=1, help="for the arithmetic on a CPU")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="for the arithmetic on a CPU")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     if not given.now:
