@@ -10,7 +10,7 @@ from pathlib import Path
 
 def main() -> None:
     """Train, or go on training, in the work folder; then write the model."""
-    # Before NumPy is there: its threads wait busily, and took 0.4 s of a core from each step of 3 (two cores).
+    # Before NumPy is there: its threads wait busily in the loader; a step took 1.45 s with them, and 1.08 s without.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     import torch
 
