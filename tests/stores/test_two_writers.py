@@ -172,6 +172,20 @@ def test_a_lock_that_is_given_back_while_its_holder_is_looked_for_is_taken(
     coming.release()
 
 
+def test_a_lock_that_was_given_back_is_free_at_once(place: Backend, postgres: PostgresProcess) -> None:
+    """Though the server ends its session later; many times, because it often ends it soon enough."""
+    conninfo = place.store["catalog"].removeprefix("postgres:")
+    lock, onlooker = SessionLock(conninfo), SessionLock(conninfo)
+    for _ in range(30):
+        lock.acquire()
+        lock.release()
+        assert onlooker.holders() == ""
+    lock.acquire()
+    postgres.end_sessions(place.store["catalog"], only_lock=True)
+    lock.release()
+    lock.release()
+
+
 def test_a_writer_whose_session_ended_goes_on_if_nobody_took_over(place: Backend, postgres: PostgresProcess) -> None:
     lake, logs = place.dataset(), Logs()
     lake.open()

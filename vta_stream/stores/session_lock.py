@@ -114,10 +114,18 @@ class SessionLock:
         return "; ".join(f"{name} (PID {pid} in Postgres, since {since})" for name, pid, since in found)
 
     def release(self) -> None:
-        """Give the lock back; safe to call twice."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        """Give the lock back; safe to call twice. When it returns the lock is free, if Postgres still answers."""
+        import psycopg
+
+        if self._connection is None:
+            return
+        try:
+            # Closing would do, but the server ends a session in its own time, and would name a holder until then.
+            self._connection.execute("SELECT pg_advisory_unlock_all()")
+        except psycopg.Error as error:
+            log.warning("the dataset's lock was not given back, its session has ended: %s", str(error).strip())
+        self._connection.close()
+        self._connection = None
 
 
 def _unreachable(error: Exception) -> TransientError:
