@@ -12,8 +12,8 @@ import pytest
 import torch
 from faster_whisper.feature_extractor import FeatureExtractor
 
-from vta_stream.toyworld.training.hearing import course, recordings, windows
-from vta_stream.toyworld.training.hearing.course import find_pieces, keep, train, weights
+from vta_stream.toyworld.training.hearing import recordings, windows
+from vta_stream.toyworld.training.hearing.course import find_pieces, train, weights
 from vta_stream.toyworld.training.hearing.network import Hearing
 from vta_stream.toyworld.training.hearing.pieces import IGNORED
 from vta_stream.toyworld.training.hearing.windows import POSITION_S, Batch, Lesson, Windows
@@ -157,24 +157,6 @@ def test_killed_it_goes_on_where_it_was_saved(work: Path, tmp_path: Path) -> Non
     for one, two in zip(network.parameters(), other.parameters(), strict=True):
         assert torch.allclose(one, two, atol=1e-5)
     assert [json.loads(line)["step"] for line in (killed / "curve.jsonl").read_text().splitlines()] == [1, 2, 3, 4]
-
-
-def test_kept_weights_are_what_another_training_begins_with(
-    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first, second = tmp_path / "first", tmp_path / "second"
-    for folder in (first, second):
-        folder.mkdir()
-        (folder / "recordings").symlink_to(work / "recordings")
-        (folder / "pieces.json").symlink_to(work / "pieces.json")
-    lesson = Lesson(1, 2, 1)
-    train(first, 0, "cpu", lambda line: None, (lesson,), voices=4)
-    keep(first, 0, tmp_path / "kept.safetensors")
-    monkeypatch.setattr(course, "_rate", lambda step, steps, peak: 0.0)
-    train(second, 0, "cpu", lambda line: None, (lesson,), voices=4, start=tmp_path / "kept.safetensors")
-    (network, _, _), (other, _, _) = weights(first, 0), weights(second, 0)
-    for one, two in zip(network.parameters(), other.parameters(), strict=True):
-        assert torch.allclose(one, two, atol=1e-3), "half precision"
 
 
 def test_losses_ignore_what_is_padding(work: Path) -> None:

@@ -14,14 +14,12 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     import torch
 
-    from vta_stream.toyworld.training.hearing.course import keep, train
+    from vta_stream.toyworld.training.hearing.course import train
     from vta_stream.toyworld.training.hearing.export import export
 
     parser = argparse.ArgumentParser(prog="python -m vta_stream.toyworld.training.hearing", description=main.__doc__)
     parser.add_argument("--work", type=Path, required=True, help="for recordings (2 GB), checkpoint and curve")
     parser.add_argument("--out", type=Path, help="where the CTranslate2 model is written at the end, with its figures")
-    parser.add_argument("--from", dest="start", type=Path, help="weights to begin with, of the same seed; see --keep")
-    parser.add_argument("--keep", type=Path, help="where the weights are written as well, for --from elsewhere")
     parser.add_argument("--now", action="store_true", help="write the model as it was saved last, without training on")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -29,11 +27,9 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     if not given.now:
-        train(given.work, given.seed, given.device, tell, start=given.start)
-    if given.keep:
-        keep(given.work, given.seed, given.keep)
+        train(given.work, given.seed, given.device, tell)
     if given.out:
-        export(given.work, given.seed, given.out, tell, start=given.start)
+        export(given.work, given.seed, given.out, tell)
 
 
 def tell(line: str) -> None:

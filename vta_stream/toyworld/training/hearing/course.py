@@ -25,8 +25,8 @@ from vta_stream.toyworld.world.sentences import draw_sentence
 
 LESSONS = (
     Lesson(2400, 24, 1),
-    Lesson(900, 14, 2),
-    Lesson(2500, 16, 6, full=True),
+    Lesson(600, 14, 2),
+    Lesson(3000, 16, 6, full=True),
 )
 """With half of the steps a thousand voices were not told apart yet, and each longer window doubled the loss."""
 
@@ -35,7 +35,6 @@ SPELT_SENTENCES = 6000
 """From so many sentences the pieces are learnt."""
 
 _LEARNING_RATE, _LAST_RATE, _WARM_UP_STEPS = 1.5e-3, 1.5e-5, 100
-_RATE_AGAIN = 6e-4  # of who has learnt before
 _SAVE_EVERY_S, _TELL_EVERY = 150.0, 20
 
 
@@ -44,23 +43,14 @@ def train(
     seed: int,
     device: str,
     tell: Callable[[str], None],
-    lessons: Sequence[Lesson] | None = None,
+    lessons: Sequence[Lesson] = LESSONS,
     voices: int = VOICES,
-    start: Path | None = None,
 ) -> None:
-    """Take the course in `work`, which gets recordings, `pieces.json`, `checkpoint.pt`, and `curve.jsonl`.
-
-    `start`: weights that `keep` wrote, to begin with them instead of anew, and with the last lesson; the seed has to be
-    theirs.
-    """
-    lessons = lessons or lessons_from(start)
+    """Take the course in `work`, which gets recordings, `pieces.json`, `checkpoint.pt`, and `curve.jsonl`."""
     record(work / "recordings", voices, seed, tell)
     speakers, pieces = load(work / "recordings"), find_pieces(work, seed)
     torch.manual_seed(seed)
-    network = Hearing(pieces)
-    if start:
-        _begin_with(network, start)
-    pupil = _Pupil(network, lessons, device, _RATE_AGAIN if start else _LEARNING_RATE)
+    pupil = _Pupil(Hearing(pieces), lessons, device)
     first = pupil.resume(work / "checkpoint.pt")
     tell(f"{sum(one.numel() for one in pupil.network.whisper.parameters())} parameters; from step {first}")
     saved_s = told_s = time.monotonic()
@@ -80,11 +70,6 @@ def train(
                 saved_s = now_s
 
 
-def lessons_from(start: Path | None) -> Sequence[Lesson]:
-    """All, or for who begins with weights the last one."""
-    return LESSONS[-1:] if start else LESSONS
-
-
 def find_pieces(work: Path, seed: int) -> Pieces:
     """The pieces of this work folder; made the first time."""
     path = work / "pieces.json"
@@ -99,16 +84,15 @@ def find_pieces(work: Path, seed: int) -> Pieces:
 class _Pupil:
     """The network in the arithmetic of the device, and its weights in float32 to which the steps are added."""
 
-    def __init__(self, network: Hearing, lessons: Sequence[Lesson], device: str, peak_rate: float) -> None:
+    def __init__(self, network: Hearing, lessons: Sequence[Lesson], device: str) -> None:
         self.network = network.to(device)
         self.steps = sum(lesson.steps for lesson in lessons)
         # The CTC head is for finding out what sounds are; that is known by then.
         self._sounds_until = self.steps - sum(lesson.steps for lesson in lessons if lesson.full)
-        self._peak_rate = peak_rate
         self._own = [one for _, one in _learnt(network)]
         self._masters = [one.detach().float().clone() for one in self._own]
         network.to(arithmetic(device))
-        self._optimizer = torch.optim.AdamW(self._masters, lr=peak_rate, betas=(0.9, 0.98), weight_decay=0.01)
+        self._optimizer = torch.optim.AdamW(self._masters, lr=_LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
 
     def learn(self, step: int, batch: Batch) -> dict[str, float]:
         """One step; the losses before it."""
@@ -118,7 +102,7 @@ class _Pupil:
             master.grad = torch.zeros_like(master) if own.grad is None else own.grad.float()
             own.grad = None
         norm = torch.nn.utils.clip_grad_norm_(self._masters, 1.0)
-        rate = _rate(step, self.steps, self._peak_rate)
+        rate = _rate(step, self.steps)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.step()
@@ -164,23 +148,6 @@ def weights(work: Path, seed: int) -> tuple[Hearing, Pieces, int]:
     return network, pieces, int(state["step"])
 
 
-def keep(work: Path, seed: int, path: Path) -> None:
-    """Write the weights as they were saved last, in half precision: to begin with them elsewhere."""
-    from safetensors.torch import save_file
-
-    network, _, _ = weights(work, seed)
-    save_file({name: one.detach().half().contiguous() for name, one in _learnt(network)}, path)
-
-
-def _begin_with(network: Hearing, path: Path) -> None:
-    from safetensors.torch import load_file
-
-    kept = load_file(path)
-    with torch.no_grad():
-        for name, one in _learnt(network):
-            one.copy_(kept[name])
-
-
 def _learnt(network: Hearing) -> list[tuple[str, torch.nn.Parameter]]:
     return [(name, one) for name, one in network.named_parameters() if one.requires_grad]
 
@@ -196,8 +163,8 @@ def _mean(rows: list[dict[str, float]]) -> dict[str, float]:
     return {name: round(fmean(row[name] for row in rows if name in row), 5) for name in names}
 
 
-def _rate(step: int, steps: int, peak: float) -> float:
+def _rate(step: int, steps: int) -> float:
     if step < _WARM_UP_STEPS:
-        return peak * (step + 1) / _WARM_UP_STEPS
+        return _LEARNING_RATE * (step + 1) / _WARM_UP_STEPS
     done = (step - _WARM_UP_STEPS) / max(1, steps - _WARM_UP_STEPS)
-    return _LAST_RATE + (peak - _LAST_RATE) * (1 + math.cos(math.pi * done)) / 2
+    return _LAST_RATE + (_LEARNING_RATE - _LAST_RATE) * (1 + math.cos(math.pi * done)) / 2

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from vta_stream.toyworld.training.hearing.course import lessons_from, weights
+from vta_stream.toyworld.training.hearing.course import LESSONS, weights
 from vta_stream.toyworld.training.hearing.network import DECODER_LAYERS, GUIDED_HEAD
 from vta_stream.toyworld.training.hearing.windows import Lesson
 from vta_stream.toyworld.whisper_format import convert
@@ -16,26 +16,20 @@ from vta_stream.toyworld.whisper_format import convert
 _LOSSES = ("pieces", "guide", "sounds")
 
 
-def export(work: Path, seed: int, folder: Path, tell: Callable[[str], None], *, start: Path | None = None) -> None:
-    """Write the network as it was saved last, then measure it through the pipeline's own loading code.
-
-    `start`: the weights that the training began with, if not anew.
-    """
+def export(work: Path, seed: int, folder: Path, tell: Callable[[str], None]) -> None:
+    """Write the network as it was saved last, then measure it through the pipeline's own loading code."""
     network, pieces, steps = weights(work, seed)
     folder.parent.mkdir(parents=True, exist_ok=True)
     convert(network.whisper, pieces.tokenizer, folder, [(DECODER_LAYERS - 1, GUIDED_HEAD)])
     curve = [json.loads(line) for line in (work / "curve.jsonl").read_text(encoding="utf-8").splitlines()]
-    lessons = lessons_from(start)
-    draw_curves([point for point in curve if point["step"] <= steps], lessons, folder / "curves.png")
+    draw_curves([point for point in curve if point["step"] <= steps], LESSONS, folder / "curves.png")
     tell("measuring on held-out speech")
     command = ["-m", "vta_stream", "toyworld", "evaluate", "--only", "hearing", "--json", "--hearing", str(folder)]
     done = subprocess.run([sys.executable, *command], stdout=subprocess.PIPE, text=True, check=True)
     figures = {
-        "command": f"python -m vta_stream.toyworld.training.hearing --work FOLDER --seed {seed}"
-        f"{' --from WEIGHTS' if start else ''} --out FOLDER",
-        **({"begun_with": "the weights of an earlier course, written by --keep"} if start else {}),
+        "command": f"python -m vta_stream.toyworld.training.hearing --work FOLDER --seed {seed} --out FOLDER",
         "steps": steps,
-        "of": sum(lesson.steps for lesson in lessons),
+        "of": sum(lesson.steps for lesson in LESSONS),
         "held_out": json.loads(done.stdout)["hearing"],
     }
     (folder / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
