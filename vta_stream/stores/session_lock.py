@@ -55,7 +55,7 @@ class SessionLock:
         if self._connection is not None and self._is_held(self._connection):
             return True
         log.warning("the session that held the dataset's lock has ended (Postgres was restarted?): it is taken anew")
-        self.release()
+        self._close()
         if holders := self._take():
             raise TransientError(
                 "writer_fenced",
@@ -124,8 +124,12 @@ class SessionLock:
             self._connection.execute("SELECT pg_advisory_unlock_all()")
         except psycopg.Error as error:
             log.warning("the dataset's lock was not given back, its session has ended: %s", str(error).strip())
-        self._connection.close()
-        self._connection = None
+        self._close()
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 def _unreachable(error: Exception) -> TransientError:
