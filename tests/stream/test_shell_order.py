@@ -14,6 +14,7 @@ from tests.stream.shell_bench import MAIN, OTHER, Bench, Scripted, clip_message,
 from vta_stream.domain.delivery import Delivery
 from vta_stream.ports import DeferError, Outcome, TransientError
 from vta_stream.stream.crashes import crash_key
+from vta_stream.stream.shell import IN_FLIGHT_SPARE
 from vta_stream.stream.triage import SUSPECTS_TOGETHER
 
 
@@ -170,7 +171,8 @@ async def test_in_flight_is_bounded(bench: Bench) -> None:
         await hold.wait()
         return [()]
 
-    async with bench.shell(Scripted(work)) as shell:
+    stage = Scripted(work)
+    async with bench.shell(stage) as shell:
         accepted = 0
 
         async def feed() -> None:
@@ -181,7 +183,7 @@ async def test_in_flight_is_bounded(bench: Bench) -> None:
 
         feeding = asyncio.create_task(feed())
         await asyncio.sleep(0.1)
-        assert 10 < accepted < 100
+        assert accepted == 2 * stage.batch_max * stage.concurrency + IN_FLIGHT_SPARE
         hold.set()
         await feeding
         await until(lambda: shell.acks.in_work == 0)

@@ -31,8 +31,9 @@ from vta_stream.stream.trying import Suspects, Trial
 
 log = logging.getLogger(__name__)
 
-IN_FLIGHT_SPARE = 64
-"""In flight beyond what the slots hold: being sent, or waiting for a slot."""
+IN_FLIGHT_SPARE = 256
+"""In flight beyond what the slots hold: being sent, or waiting for a slot. With 64, all of them waited for the broker
+half of the time, and the event loop was idle."""
 SETTLING_MAX = 4
 IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024
 
