@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,11 +8,11 @@ import torch
 from PIL import Image
 
 from vta_stream.toyworld.training.sight import batches, loop
-from vta_stream.toyworld.training.sight.batches import Batches
+from vta_stream.toyworld.training.sight.batches import Batch, Batches
 from vta_stream.toyworld.training.sight.export import draw_curves
 from vta_stream.toyworld.training.sight.loop import Run, Training
 from vta_stream.toyworld.training.sight.losses import WEIGHTS, crowd_losses, losses, make_heads, picture_losses
-from vta_stream.toyworld.training.sight.model import make_network
+from vta_stream.toyworld.training.sight.model import BOUNDARY, make_network
 from vta_stream.toyworld.training.sight.pool import Crowds, Pool
 
 SCENES = 6
@@ -126,6 +127,25 @@ def test_training_teaches(pool: Pool, crowds: Crowds, tmp_path: Path, monkeypatc
     first, last = (point for point in points if point["step"] in (4, 12) and "patches" in point)
     assert last["patches"] < 0.9 * first["patches"]
     assert last["caption"] < 0.95 * first["caption"]
+
+
+def test_the_last_steps_raise_the_boundary(
+    pool: Pool, crowds: Crowds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four steps, of which the last is about texts, and half as many to calibrate."""
+    told: list[float] = []
+
+    def noted(network: Any, heads: Any, batch: Batch, boundary: float) -> dict[str, torch.Tensor]:
+        told.append(boundary)
+        return picture_losses(network, heads, batch)
+
+    monkeypatch.setattr(loop, "_CALIBRATION_SHARE", 0.5)
+    monkeypatch.setattr(loop, "losses", noted)
+    training = Training(Run(tmp_path, 4, SCENES, SCENES, 0), "cpu")
+    training.go(pool, crowds, lambda line: None, lambda training: {})
+    assert training.step == training.last_step == 6
+    assert told == [BOUNDARY, loop._CALIBRATION_BOUNDARY, loop._CALIBRATION_BOUNDARY]
+    assert loop._CALIBRATION_BOUNDARY > BOUNDARY
 
 
 def test_curves_are_drawn(tmp_path: Path) -> None:

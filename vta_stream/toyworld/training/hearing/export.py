@@ -48,9 +48,8 @@ def draw_curves(curve: list[dict[str, float]], lessons: Sequence[Lesson], path: 
     first = 0
     for lesson in lessons:
         axes.axvline(first, color="0.7", linewidth=0.8)
-        axes.text(
-            first, 1.01, f" {lesson.sentences} sentences", fontsize="x-small", transform=axes.get_xaxis_transform()
-        )
+        said = "1 sentence" if lesson.sentences == 1 else f"{lesson.sentences} sentences"
+        axes.text(first, 1.01, f" {said}", fontsize="x-small", transform=axes.get_xaxis_transform())
         first += lesson.steps
     axes.grid(alpha=0.3)
     axes.legend(loc="best", fontsize="small")

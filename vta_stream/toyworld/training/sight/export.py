@@ -21,10 +21,9 @@ def export(training: Training, folder: Path, tell: Callable[[str], None]) -> Non
     command = ["-m", "vta_stream", "toyworld", "evaluate", "--only", "sight", "--json", "--sight", str(folder)]
     done = subprocess.run([sys.executable, *command], stdout=subprocess.PIPE, text=True, check=True)
     run = training.run
-    begun = " --from WRITTEN_MODEL" if run.start else ""
     figures = {
         "command": f"python -m vta_stream.toyworld.training.sight --work FOLDER --steps {run.steps}"
-        f" --scenes {run.scenes} --crowds {run.crowds} --seed {run.seed}{begun} --out FOLDER",
+        f" --scenes {run.scenes} --crowds {run.crowds} --seed {run.seed} --out FOLDER",
         "steps": training.step,
         "seconds": round(training.seconds),
         "device": training.device,

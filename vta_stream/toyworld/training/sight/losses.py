@@ -60,8 +60,11 @@ def crowd_losses(network: Any, heads: Any, batch: CrowdBatch) -> dict[str, torch
     return {"crowd": _patch_loss(heads["patches"](patches).float(), batch.seen, {**_SEEN_WEIGHTS, "count": 0.0})}
 
 
-def losses(network: Any, heads: Any, batch: Batch) -> dict[str, torch.Tensor]:
-    """All of WEIGHTS but `crowd`, each a scalar, by one pass forward."""
+def losses(network: Any, heads: Any, batch: Batch, boundary: float = BOUNDARY) -> dict[str, torch.Tensor]:
+    """All of WEIGHTS but `crowd`, each a scalar, by one pass forward.
+
+    At a cosine of `boundary`, a text is as likely true as not.
+    """
     import torch
     from torch.nn import functional
 
@@ -69,7 +72,7 @@ def losses(network: Any, heads: Any, batch: Batch) -> dict[str, torch.Tensor]:
     encoded, tokens = zip(*(encode_texts(network, part) for part in batch.tokens), strict=True)
     texts = functional.normalize(torch.cat(encoded).float(), dim=-1)
     scale = network.logit_scale.float().exp().clamp(max=SCALE_MAX)
-    logits = scale * (texts @ latent.float().T - BOUNDARY)
+    logits = scale * (texts @ latent.float().T - boundary)
     table = functional.binary_cross_entropy_with_logits(logits, batch.truth, reduction="none")
     own = batch.own.float()
     words = network.text_decoder(patches, tokens[0][:, :-1])

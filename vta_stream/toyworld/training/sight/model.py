@@ -164,10 +164,3 @@ def write_model(folder: Path, state: dict[str, torch.Tensor]) -> None:
     weights = folder / "open_clip_model.safetensors"
     save_file(half, weights)
     weights.chmod(0o644)  # it is written for its owner alone
-
-
-def read_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """The weights that `write_model` wrote, in float32."""
-    from safetensors.torch import load_file
-
-    return {name: tensor.float() for name, tensor in load_file(folder / "open_clip_model.safetensors").items()}
