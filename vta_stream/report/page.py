@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Tone = Literal["good", "bad", "plain", "quiet"]
 
-SHOWN_MAX = 72
+SHOWN_MAX = 96
 """Clips a column: with pictures of some 12 kB, the page stays far below 5 MB."""
 
 _KEY_SCORES = ("clip_match", "caption_match", "motion", "asr_confidence")
