@@ -21,6 +21,7 @@ from vta_stream.checks import (
     run_checks,
 )
 from vta_stream.settings import Settings
+from vta_stream.settings.work import ModelsSettings
 from vta_stream.stores.catalog import Catalog, connect
 
 
@@ -35,13 +36,14 @@ def _one(findings: Any) -> Finding:
     return finding
 
 
-def _hub_file(cache: Path, repository: str, name: str) -> None:
-    """A file in the hub's cache, as huggingface_hub lays it out."""
+def _hub_file(cache: Path, repository: str, name: str, revision: str | None = None) -> None:
+    """A file in the hub's cache, as huggingface_hub lays it out: fetched by its commit, there is no `refs/main`."""
     folder = cache / f"models--{repository.replace('/', '--')}"
-    snapshot = folder / "snapshots" / ("ab" * 20)
+    snapshot = folder / "snapshots" / (revision or "ab" * 20)
     snapshot.mkdir(parents=True)
-    (folder / "refs").mkdir()
-    (folder / "refs" / "main").write_text("ab" * 20)
+    if revision is None:
+        (folder / "refs").mkdir()
+        (folder / "refs" / "main").write_text(snapshot.name)
     (snapshot / name).write_bytes(b"weights")
 
 
@@ -92,7 +94,7 @@ def test_a_speech_model_of_the_hub(tmp_path: Path) -> None:
     settings = _settings(tmp_path, transcribe={"model": "someone/whisper"}, models={"cache_dir": tmp_path / "hub"})
     finding = _one(check_speech_model(settings))
     assert finding.state == "warning"
-    assert finding.remedy == "hf download someone/whisper, or set a folder"
+    assert finding.remedy == "hf download someone/whisper  # or set transcribe.model to a folder"
     _hub_file(tmp_path / "hub", "someone/whisper", "model.bin")
     assert _one(check_speech_model(settings)).state == "good"
     unknown = _one(check_speech_model(_settings(tmp_path, transcribe={"model": "largest"})))
@@ -103,26 +105,38 @@ def test_open_clip_folders(tmp_path: Path) -> None:
     good, lacking = tmp_path / "good", tmp_path / "lacking"
     for folder in (good, lacking):
         folder.mkdir()
-    (good / "open_clip_config.json").write_text("{}")
+    for name in ("open_clip_config.json", "open_clip_model.safetensors"):
+        (good / name).write_text("{}")
     models = {"image_text": {"name": f"local-dir:{good}"}, "captions": {"name": str(lacking)}}
     image_text, captions = check_torch_models(_settings(tmp_path, models=models))
     assert (image_text.state, captions.state) == ("good", "broken")
-    assert "open_clip_config.json is missing" in captions.message
+    assert captions.message == f"{lacking} has no open_clip_config.json"
 
 
 def test_open_clip_models_of_the_hub(tmp_path: Path) -> None:
-    models = {
-        "cache_dir": tmp_path,
-        "image_text": {"name": "ViT-B-32", "pretrained": "laion2b_s34b_b79k"},
-        "captions": {"name": "ViT-B-33"},
-    }
+    """By open_clip's name, and by the repository's; found at the commit that is wanted, and at no other."""
+    at = ModelsSettings().image_text.revision
+    image_text = {"name": "ViT-B-32", "pretrained": "laion2b_s34b_b79k", "revision": at}
+    models = {"cache_dir": tmp_path, "image_text": image_text, "captions": {"name": "hf-hub:someone/coca"}}
     settings = _settings(tmp_path, models=models)
-    image_text, captions = check_torch_models(settings)
-    assert (image_text.state, captions.state) == ("warning", "broken")
     repository = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
-    assert repository in image_text.message
-    _hub_file(tmp_path, repository, "open_clip_model.safetensors")
-    assert next(iter(check_torch_models(settings))).state == "good"
+    by_name, by_repository = check_torch_models(settings)
+    assert by_name.remedy == f"hf download {repository} --revision {at}  # or set models.image_text.name to a folder"
+    assert by_repository.remedy == "hf download someone/coca  # or set models.captions.name to a folder"
+    _hub_file(tmp_path, repository, "open_clip_model.safetensors", at)
+    _hub_file(tmp_path, "someone/coca", "open_clip_pytorch_model.bin")
+    assert [finding.state for finding in check_torch_models(settings)] == ["good", "good"]
+    newer = {**models, "image_text": {**image_text, "revision": "cd" * 20}}
+    assert next(iter(check_torch_models(_settings(tmp_path, models=newer)))).state == "warning"
+
+
+def test_open_clip_weights_that_are_a_file_or_nowhere(tmp_path: Path) -> None:
+    weights = tmp_path / "mine.pt"
+    weights.touch()
+    models = {"image_text": {"name": "ViT-B-32", "pretrained": str(weights)}, "captions": {"name": "ViT-B-33"}}
+    by_file, unknown = check_torch_models(_settings(tmp_path, models=models))
+    assert (by_file.state, unknown.state) == ("good", "broken")
+    assert unknown.remedy == "mend models.captions.name"
 
 
 def test_the_disk(tmp_path: Path) -> None:

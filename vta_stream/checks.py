@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from vta_stream.models import hub, saved
+from vta_stream.models.base import LOCAL, resolve
+from vta_stream.models.whisper_weights import PINNED, REQUIRED
 from vta_stream.settings import Settings
 from vta_stream.settings.work import ModelSettings
 
@@ -84,7 +87,7 @@ def check_speech_model(settings: Settings) -> Iterator[Finding]:
         yield Finding(subject, "good", "not used: subtitles only")
         return
     if Path(name).is_dir():
-        missing = [file for file in ("model.bin", "config.json", "tokenizer.json") if not (Path(name) / file).is_file()]
+        missing = [file for file in REQUIRED if not (Path(name) / file).is_file()]
         if missing:
             yield Finding(
                 subject, "broken", f"{name} lacks {', '.join(missing)}", "convert it anew: ct2-transformers-converter"
@@ -94,41 +97,41 @@ def check_speech_model(settings: Settings) -> Iterator[Finding]:
         return
     from faster_whisper.utils import _MODELS
 
-    yield _hub_finding(subject, name, _MODELS.get(name, name if "/" in name else None), "model.bin", settings)
+    repository = _MODELS.get(name, name if "/" in name else None)
+    revision = settings.transcribe.revision or PINNED.get(repository or "")
+    yield _hub_finding(subject, name, hub.Wanted(repository, revision, ("model.bin",)), settings)
 
 
 def check_torch_models(settings: Settings) -> Iterator[Finding]:
     """Are the open_clip models folders, or in the hub's cache?"""
-    yield _open_clip_finding("model models.image_text", settings.models.image_text, settings)
-    yield _open_clip_finding("model models.captions", settings.models.captions, settings)
+    yield _open_clip_finding("model models.image_text.name", settings.models.image_text, settings)
+    yield _open_clip_finding("model models.captions.name", settings.models.captions, settings)
 
 
 def _open_clip_finding(subject: str, model: ModelSettings, settings: Settings) -> Finding:
-    folder = Path(model.name.removeprefix("local-dir:"))
-    if folder.is_dir():
-        config = folder / "open_clip_config.json"
-        if config.is_file():
-            return Finding(subject, "good", f"folder {folder}")
-        return Finding(subject, "broken", f"{config} is missing", "save it with open_clip's push_to_hf_hub layout")
-    import open_clip
+    setting, name = subject.split()[1], " ".join(part for part in (model.name, model.pretrained) if part)
+    resolved = resolve(model.name)
+    if resolved.startswith(LOCAL):
+        folder = Path(resolved.removeprefix(LOCAL))
+        try:
+            saved.check_folder(folder)
+        except saved.LackingError as error:
+            return Finding(subject, "broken", str(error), saved.remedy(folder) or f"mend {setting}")
+        return Finding(subject, "good", f"folder {folder}")
+    if model.pretrained and Path(model.pretrained).is_file():
+        return Finding(subject, "good", f"{name}, a file")
+    wanted = hub.Wanted(hub.repository_of(model), model.revision, hub.OPEN_CLIP_WEIGHTS)
+    return _hub_finding(subject, name, wanted, settings)
 
-    config_of = open_clip.get_pretrained_cfg(model.name, model.pretrained or "")
-    repository = str(config_of.get("hf_hub", "")).rstrip("/") or None
-    return _hub_finding(
-        subject, f"{model.name} {model.pretrained}", repository, "open_clip_model.safetensors", settings
-    )
 
-
-def _hub_finding(subject: str, name: str, repository: str | None, file: str, settings: Settings) -> Finding:
-    if repository is None:
+def _hub_finding(subject: str, name: str, wanted: hub.Wanted, settings: Settings) -> Finding:
+    if wanted.repository is None:
         return Finding(subject, "broken", f"{name} is neither a folder nor a known name", f"mend {subject.split()[1]}")
-    from huggingface_hub import try_to_load_from_cache
-
-    if isinstance(try_to_load_from_cache(repository, file, cache_dir=settings.models.cache_dir), str):
+    if hub.is_cached(wanted, settings.models.cache_dir):
         return Finding(subject, "good", f"{name}, in the hub's cache")
     return Finding(
-        subject, "warning", f"{name} is not here yet; the first start fetches it from {repository}",
-        f"hf download {repository}, or set a folder",
+        subject, "warning", f"{name} is not here yet; the first start fetches it from {wanted.repository}",
+        f"{hub.download_command(wanted.repository, wanted.revision)}  # or set {subject.split()[1]} to a folder",
     )  # fmt: skip
 
 
@@ -157,6 +160,6 @@ def check_catalog(settings: Settings) -> Iterator[Finding]:
         with open_reader(settings) as connection:
             (videos,) = connection.execute("SELECT count(*) FROM videos").fetchone() or (0,)
     except (DatasetError, sqlite3.Error) as error:
-        yield Finding("catalog", "broken", str(error), "see the README on moving or mending a dataset")
+        yield Finding("catalog", "broken", str(error), "vta-stream verify  # names what is wrong, and where")
     else:
         yield Finding("catalog", "good", f"{videos} videos under {settings.dataset_dir}")

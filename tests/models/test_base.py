@@ -85,14 +85,20 @@ def test_unknown_architecture_and_unknown_tag() -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [ModelsSettings().image_text, ModelsSettings().captions, ModelSettings(name="hf-hub:vta/none")]
+    ("model", "repository"),
+    [
+        (ModelsSettings().image_text, "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"),
+        (ModelsSettings().captions, "laion/mscoco_finetuned_CoCa-ViT-B-32-laion2B-s13B-b90k"),
+        (ModelSettings(name="hf-hub:vta/none", revision="ab" * 20), "vta/none"),
+    ],
 )
 def test_a_hub_out_of_reach_is_no_traceback(
-    model: ModelSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: ModelSettings, repository: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     text = refuse(model, ModelLoader(ModelsSettings(device="cpu", cache_dir=tmp_path)))
-    assert "let this machine reach the Hugging Face hub once" in text
+    assert "Let this machine reach the Hugging Face hub once" in text
+    assert f"hf download {repository} --revision {model.revision} --local-dir FOLDER" in text
     assert "\n" not in text
 
 

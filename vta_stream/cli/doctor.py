@@ -32,13 +32,14 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
 
 def _show(findings: list[Finding]) -> None:
+    """A line each, and below it what mends it, in one piece whatever the terminal's width: it may be a command."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.text import Text
 
-    marks = {"good": "[green]good[/]", "warning": "[yellow]warning[/]", "broken": "[red]broken[/]"}
-    table = Table(box=None, pad_edge=False)
-    for heading in ("", "what", "finding", "remedy"):
-        table.add_column(heading, overflow="fold")
+    styles = {"good": "green", "warning": "yellow", "broken": "red"}
+    console = Console()
     for finding in findings:
-        table.add_row(marks[finding.state], finding.subject, finding.message, finding.remedy or "")
-    Console().print(table)
+        state, subject = Text(f"{finding.state:9}", styles[finding.state]), Text(finding.subject, "bold")
+        console.print(Text.assemble(state, subject, f": {finding.message}"), soft_wrap=True)
+        if finding.remedy:
+            console.print(Text(f"{'':9}  -> {finding.remedy}"), soft_wrap=True)

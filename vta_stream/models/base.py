@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vta_stream.models import saved
+from vta_stream.models import hub, saved
 from vta_stream.ports import TerminalError, TransientError
 from vta_stream.settings.work import ModelSettings, ModelsSettings
 
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
     from vta_stream.ports import Images
 
+log = logging.getLogger(__name__)
+
 LOCAL = "local-dir:"
-HUB = "hf-hub:"
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,8 @@ class ModelLoader:
             return name, None, {}, f"{folder.name}@{saved.folder_digest(folder)}"
         import open_clip  # takes seconds, which nobody shall wait to hear that a folder is missing
 
-        if name.startswith(HUB):
-            folder = self._snapshot(name.removeprefix(HUB), model.revision)
+        if name.startswith(hub.PREFIX):
+            folder = self._snapshot(name.removeprefix(hub.PREFIX), model.revision)
             saved.check_folder(folder)
             return f"{LOCAL}{folder}", None, {}, f"{name}@{folder.name[:12]}"
         if name not in open_clip.list_models():
@@ -125,6 +127,7 @@ class ModelLoader:
         from huggingface_hub import hf_hub_download, snapshot_download
 
         cache = self.settings.cache_dir
+        _announce(hub.Wanted(repository, revision, hub.OPEN_CLIP_WEIGHTS), cache)
         wanted = ["*.json", "*.txt", "*.model", "open_clip_model.safetensors"]
         folder = Path(snapshot_download(repository, revision=revision, cache_dir=cache, allow_patterns=wanted))
         if not any(folder.glob("*.safetensors")):
@@ -134,12 +137,14 @@ class ModelLoader:
     def _download(self, tag: dict[str, Any], revision: str | None) -> Path:
         from open_clip.pretrained import download_pretrained, download_pretrained_from_hf
 
-        cache = str(self.settings.cache_dir) if self.settings.cache_dir else None
+        folder = str(self.settings.cache_dir) if self.settings.cache_dir else None
         repository, _, filename = str(tag.get("hf_hub") or "").rpartition("/")
+        wanted = hub.Wanted(repository, revision, (filename,) if filename else hub.OPEN_CLIP_WEIGHTS)
+        _announce(wanted, self.settings.cache_dir)
         if repository:
-            found = download_pretrained_from_hf(repository, filename or None, revision, cache)
+            found = download_pretrained_from_hf(repository, filename or None, revision, folder)
         else:
-            found = download_pretrained(tag, cache_dir=cache)
+            found = download_pretrained(tag, cache_dir=folder)
         return Path(found)
 
     def _create(self, name: str, weights: str | None, preprocess: dict[str, Any], identity: str) -> LoadedModel:
@@ -181,14 +186,18 @@ class Missing:
     def error(self, why: str) -> TerminalError:
         """The error with `why`, and what to do."""
         name = " ".join(part for part in (self.model.name, self.model.pretrained) if part)
-        remedy = (saved.remedy(self._folder) if self._folder else None) or (
-            f"Set {self.setting}.name to a folder with {saved.CONFIG} and its weights"
-            + ("" if self._folder else ", or let this machine reach the Hugging Face hub once")
-        )
-        return TerminalError(
-            "model_missing",
-            f"the model {name} ({self.setting}), which {self.purpose}, cannot be loaded: {why}. {remedy}",
-        )
+        text = f"the model {name} ({self.setting}), which {self.purpose}, cannot be loaded: {why.rstrip('.')}."
+        return TerminalError("model_missing", f"{text} {self._remedy()}")
+
+    def _remedy(self) -> str:
+        if self._folder:
+            own = saved.remedy(self._folder)
+            return own or f"Set {self.setting}.name to a folder with {saved.CONFIG} and its weights"
+        by_hand = f"set {self.setting}.name to a folder with {saved.CONFIG} and its weights"
+        if repository := hub.repository_of(self.model):
+            command = hub.download_command(repository, self.model.revision, "FOLDER")
+            by_hand = f"on one that does: {command}, and set {self.setting}.name to that folder"
+        return f"Let this machine reach the Hugging Face hub once, or {by_hand}"
 
     def damage(self) -> str | None:
         """The file of the model's folder that cannot be read; None if it is not that, or no folder."""
@@ -202,7 +211,7 @@ class Missing:
 
 def resolve(name: str) -> str:
     """`name` with open_clip's prefix if it is a folder (`/models/x`, `./x`, `~/x`, or any that exists)."""
-    if name.startswith((LOCAL, HUB)):
+    if name.startswith((LOCAL, hub.PREFIX)):
         return name
     path = Path(name).expanduser()
     if path.is_absolute() or name.startswith(("./", "../", "~")) or path.is_dir():
@@ -222,3 +231,10 @@ def pixels(loaded: LoadedModel, images: Sequence[Images], device: str) -> torch.
 def _first_line(error: BaseException) -> str:
     text = str(error).strip()
     return text.splitlines()[0][:300] if text else type(error).__name__
+
+
+def _announce(wanted: hub.Wanted, cache_dir: Path | None) -> None:
+    """Say that weights are on their way, which takes minutes, if they are; the progress bar is the hub's."""
+    hub.say_once()
+    if wanted.repository and not hub.is_cached(wanted, cache_dir):
+        log.info("fetching %s; this is done once", wanted.repository)

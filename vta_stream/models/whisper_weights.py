@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vta_stream.models import hub
 from vta_stream.models.saved import remedy
 from vta_stream.ports import TerminalError
 from vta_stream.settings.work import TranscribeSettings
@@ -76,9 +77,8 @@ def missing(settings: TranscribeSettings, why: str) -> TerminalError:
     if own:
         lines.append(f"{own}.")
     elif repository:
-        revision = settings.revision or PINNED.get(repository)
-        command = f"hf download {repository}" + (f" --revision {revision}" if revision else "")
-        lines.append(f"Get it on a machine that reaches the hub: {command} --local-dir whisper")
+        command = hub.download_command(repository, settings.revision or PINNED.get(repository), "whisper")
+        lines.append(f"Get it on a machine that reaches the hub: {command}")
         lines.append("and set transcribe.model to that folder.")
     else:
         lines.append("Set transcribe.model to a CTranslate2 Whisper folder, a repository of the hub (owner/name),")
@@ -118,6 +118,7 @@ def _snapshot(settings: TranscribeSettings, repository: str, revision: str | Non
                 return folder
         except LocalEntryNotFoundError:
             log.info("%s is not in the hub's cache yet", repository)
+        hub.say_once()
         log.info("fetching %s (large-v3 has 3.1 GB); this is done once", repository)
         folder = Path(snapshot_download(repository, etag_timeout=_HUB_TIMEOUT_S, **options))
     except (HfHubHTTPError, LocalEntryNotFoundError, HFValidationError, OSError) as error:
