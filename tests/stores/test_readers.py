@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from tests.stores.lakes import Logs, dataset, done, embedded, rejected, rows, settings
@@ -52,6 +53,22 @@ def test_a_plain_duckdb_process_polls_during_commits(tmp_path: Path) -> None:
     assert seen[-1] == 12
     assert len(set(seen)) > 2, "it saw the dataset grow"
     lake.close()
+
+
+def test_no_reader_takes_an_extension_without_a_good_signature(tmp_path: Path) -> None:
+    """Also not a later one of a process, which loads the extensions that were checked for the first one unchecked."""
+    lake = dataset(tmp_path)
+    lake.open()
+    lake.close()
+    altered = bytearray(extension_file("httpfs").read_bytes())
+    altered[len(altered) // 2] ^= 1
+    file = tmp_path / "httpfs.duckdb_extension"
+    file.write_bytes(altered)
+    for _ in range(2):
+        with open_reader(settings(tmp_path)) as reader, pytest.raises(duckdb.IOException, match="signature"):
+            reader.execute(f"LOAD '{file}'")
+        with open_reader(settings(tmp_path)) as reader, pytest.raises(duckdb.InvalidInputException, match="unsigned"):
+            reader.execute("SET allow_unsigned_extensions = true")
 
 
 def test_a_reader_cannot_write(tmp_path: Path) -> None:
