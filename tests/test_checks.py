@@ -97,8 +97,17 @@ def test_a_speech_model_of_the_hub(tmp_path: Path) -> None:
     assert finding.remedy == "hf download someone/whisper  # or set transcribe.model to a folder"
     _hub_file(tmp_path / "hub", "someone/whisper", "model.bin")
     assert _one(check_speech_model(settings)).state == "good"
-    unknown = _one(check_speech_model(_settings(tmp_path, transcribe={"model": "largest"})))
-    assert (unknown.state, unknown.remedy) == ("broken", "mend transcribe.model")
+
+
+@pytest.mark.parametrize("name", ["largest", "/no/such/folder", "~/none", "a/b/c", "./none"])
+def test_a_model_that_is_nowhere(tmp_path: Path, name: str) -> None:
+    models = {"image_text": {"name": name}, "captions": {"name": f"hf-hub:{name}"}}
+    settings = _settings(tmp_path, transcribe={"model": name}, models=models)
+    found = [_one(check_speech_model(settings)), *check_torch_models(settings)]
+    assert name in found[0].message
+    remedies = [finding.remedy for finding in found]
+    assert remedies[:2] == ["mend transcribe.model", "mend models.image_text.name"]
+    assert remedies[2] == "mend models.captions.name" or name == "largest", "the hub has names without an owner"
 
 
 def test_open_clip_folders(tmp_path: Path) -> None:

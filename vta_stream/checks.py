@@ -12,7 +12,7 @@ from typing import Literal
 
 from vta_stream.models import hub, saved
 from vta_stream.models.base import LOCAL, resolve
-from vta_stream.models.whisper_weights import PINNED, REQUIRED
+from vta_stream.models.whisper_weights import PINNED, REQUIRED, repository_of
 from vta_stream.settings import Settings
 from vta_stream.settings.work import ModelSettings
 
@@ -86,18 +86,16 @@ def check_speech_model(settings: Settings) -> Iterator[Finding]:
     if not name:
         yield Finding(subject, "good", "not used: subtitles only")
         return
-    if Path(name).is_dir():
-        missing = [file for file in REQUIRED if not (Path(name) / file).is_file()]
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        missing = [file for file in REQUIRED if not (folder / file).is_file()]
         if missing:
-            yield Finding(
-                subject, "broken", f"{name} lacks {', '.join(missing)}", "convert it anew: ct2-transformers-converter"
-            )  # fmt: skip
+            remedy = saved.remedy(folder) or "convert it anew: ct2-transformers-converter"
+            yield Finding(subject, "broken", f"{name} lacks {', '.join(missing)}", remedy)
         else:
             yield Finding(subject, "good", f"folder {name}")
         return
-    from faster_whisper.utils import _MODELS
-
-    repository = _MODELS.get(name, name if "/" in name else None)
+    repository = repository_of(name)
     revision = settings.transcribe.revision or PINNED.get(repository or "")
     yield _hub_finding(subject, name, hub.Wanted(repository, revision, ("model.bin",)), settings)
 
@@ -126,7 +124,9 @@ def _open_clip_finding(subject: str, model: ModelSettings, settings: Settings) -
 
 def _hub_finding(subject: str, name: str, wanted: hub.Wanted, settings: Settings) -> Finding:
     if wanted.repository is None:
-        return Finding(subject, "broken", f"{name} is neither a folder nor a known name", f"mend {subject.split()[1]}")
+        return Finding(
+            subject, "broken", f"{name} is no folder that is there, and no known name", f"mend {subject.split()[1]}"
+        )
     if hub.is_cached(wanted, settings.models.cache_dir):
         return Finding(subject, "good", f"{name}, in the hub's cache")
     return Finding(

@@ -28,11 +28,22 @@ class Wanted:
 def repository_of(model: ModelSettings) -> str | None:
     """Where open_clip finds the weights of `model` on the hub; None for weights from elsewhere, or unknown ones."""
     if model.name.startswith(PREFIX):
-        return model.name.removeprefix(PREFIX)
+        return _repository(model.name.removeprefix(PREFIX))
     import open_clip
 
     tag = open_clip.get_pretrained_cfg(model.name, model.pretrained or "")
     return str(tag.get("hf_hub") or "").rpartition("/")[0] or None
+
+
+def _repository(name: str) -> str | None:
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return None
+    return name
 
 
 def is_cached(wanted: Wanted, cache_dir: Path | None) -> bool:

@@ -58,7 +58,9 @@ def find_weights(settings: TranscribeSettings, cache_dir: Path | None) -> Weight
         _check_json(folder)
         _check_pieces(folder)
         return Weights(folder, f"{folder.name}@{_digest(folder)}")
-    repository = _repository(settings)
+    repository = repository_of(settings.model)
+    if repository is None:
+        raise missing(settings, "there is no such folder, and faster-whisper knows no such name")
     revision = settings.revision or PINNED.get(repository)
     folder = _snapshot(settings, repository, revision, cache_dir)
     _check_json(folder)
@@ -73,7 +75,7 @@ def missing(settings: TranscribeSettings, why: str) -> TerminalError:
         "It recognises speech in videos without subtitles, so the transcribe stage cannot start.",
     ]
     own = remedy(Path(settings.model).expanduser()) if settings.model else None
-    repository = settings.model if _looks_like_repository(settings.model) else _aliases().get(settings.model)
+    repository = repository_of(settings.model)
     if own:
         lines.append(f"{own}.")
     elif repository:
@@ -97,13 +99,9 @@ def _aliases() -> dict[str, str]:
     return dict(_MODELS)
 
 
-def _repository(settings: TranscribeSettings) -> str:
-    if _looks_like_repository(settings.model):
-        return settings.model
-    repository = _aliases().get(settings.model)
-    if repository is None:
-        raise missing(settings, "there is no such folder, and faster-whisper knows no such name")
-    return repository
+def repository_of(name: str) -> str | None:
+    """The repository that `name` means: itself, or that of faster-whisper's table; None if it means none."""
+    return name if _looks_like_repository(name) else _aliases().get(name)
 
 
 def _snapshot(settings: TranscribeSettings, repository: str, revision: str | None, cache_dir: Path | None) -> Path:
