@@ -80,6 +80,7 @@ def test_submitted_before_and_while_it_runs_and_ended_by_ctrl_c(tiny_models: Pat
     _assert_whole(daemon, videos)
     assert not list(daemon.settings.state_dir.glob("worker-*.json")), "nothing claims to be alive"
     assert "Traceback" not in daemon.told()
+    assert "stopping" in daemon.told().splitlines()[-1], "and that is its last word: no library adds its own"
 
 
 def test_ctrl_c_in_the_middle_of_work_ends_it_too_and_loses_nothing(tiny_models: Path, tmp_path: Path) -> None:

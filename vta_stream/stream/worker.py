@@ -8,8 +8,8 @@ import logging
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Mapping
+from typing import NoReturn
 
 from vta_stream.ports import AnyStage
 from vta_stream.settings import Settings
@@ -49,14 +49,16 @@ def run_worker(
         loop.close()  # without waiting for threads: one may be in the middle of an hour of speech
 
 
-def leave(code: int) -> None:
-    """End the process now, also when threads still work; asking them to end would take as long as their work."""
+def leave(code: int) -> NoReturn:
+    """End the process now, and never return; for a process whose own work is done.
+
+    Threads that still work are not waited for: that would take as long as their work. Nor are libraries' goodbyes:
+    triton, which torch loads, would tell on 40 lines what it thinks that it leaks.
+    """
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    if any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate()):
-        os._exit(code)
-    sys.exit(code)
+    os._exit(code)
 
 
 async def _serve(worker: Worker, on_ready: Callable[[Worker], None] | None) -> int:
