@@ -12,7 +12,7 @@ from typing import Literal
 
 from vta_stream.models import hub, saved
 from vta_stream.models.base import LOCAL, resolve
-from vta_stream.models.whisper_weights import PINNED, REQUIRED, repository_of
+from vta_stream.models.whisper_weights import REQUIRED, repository_of, revision_of
 from vta_stream.settings import Settings
 from vta_stream.settings.work import ModelSettings
 
@@ -96,8 +96,8 @@ def check_speech_model(settings: Settings) -> Iterator[Finding]:
             yield Finding(subject, "good", f"folder {name}")
         return
     repository = repository_of(name)
-    revision = settings.transcribe.revision or PINNED.get(repository or "")
-    yield _hub_finding(subject, name, hub.Wanted(repository, revision, ("model.bin",)), settings)
+    wanted = hub.Wanted(repository, revision_of(settings.transcribe, repository), ("model.bin",))
+    yield _hub_finding(subject, name, wanted, settings)
 
 
 def check_torch_models(settings: Settings) -> Iterator[Finding]:

@@ -61,8 +61,7 @@ def find_weights(settings: TranscribeSettings, cache_dir: Path | None) -> Weight
     repository = repository_of(settings.model)
     if repository is None:
         raise missing(settings, "there is no such folder, and faster-whisper knows no such name")
-    revision = settings.revision or PINNED.get(repository)
-    folder = _snapshot(settings, repository, revision, cache_dir)
+    folder = _snapshot(settings, repository, revision_of(settings, repository), cache_dir)
     _check_json(folder)
     _check_pieces(folder)
     return Weights(folder, f"{repository}@{folder.name[:12]}")
@@ -79,7 +78,7 @@ def missing(settings: TranscribeSettings, why: str) -> TerminalError:
     if own:
         lines.append(f"{own}.")
     elif repository:
-        command = hub.download_command(repository, settings.revision or PINNED.get(repository), "whisper")
+        command = hub.download_command(repository, revision_of(settings, repository), "whisper")
         lines.append(f"Get it on a machine that reaches the hub: {command}")
         lines.append("and set transcribe.model to that folder.")
     else:
@@ -102,6 +101,11 @@ def _aliases() -> dict[str, str]:
 def repository_of(name: str) -> str | None:
     """The repository that `name` means: itself, or that of faster-whisper's table; None if it means none."""
     return name if _looks_like_repository(name) else _aliases().get(name)
+
+
+def revision_of(settings: TranscribeSettings, repository: str | None) -> str | None:
+    """The commit that is wanted of `repository`: the settings', else the one that is known here; None: the newest."""
+    return settings.revision or PINNED.get(repository or "")
 
 
 def _snapshot(settings: TranscribeSettings, repository: str, revision: str | None, cache_dir: Path | None) -> Path:

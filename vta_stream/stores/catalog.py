@@ -164,8 +164,8 @@ def extension_file(name: str) -> Path:
 _checked: set[Path] = set()
 """Extension files whose signatures DuckDB has checked in this process, and whose code is in its memory since.
 
-To check them again tells nothing of that code, and takes ten times as long as all else of a connection: 0.2 s for two
-files, in which 70 MB are hashed by as many threads as a file has megabytes.
+To check them again tells nothing of that code, and costs 0.4 s of CPU for the two of a dataset in a folder: both files,
+35 MB each, are hashed whole.
 """
 
 
